@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace plumb {
+
+/// The whole file. Error{kInput} naming the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes `content` so that `path` holds the old bytes or the new, never a part: temporary file in the same folder,
+/// fsync, rename, fsync of the folder. Error{kResource} naming the path and the system's reason; no temporary file stays.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// Makes `folder` (with its parents) where it is missing and tries a write in it, before hours of work are spent.
+/// Error{kResource} where that fails.
+void require_writable_folder(const std::filesystem::path& folder);
+
+/// A file mapped read-only. Pages are shared with the system's cache. Error{kInput} where it cannot be opened, is no
+/// regular file, or is empty. Moves, does not copy.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+  /// Tells the system that [begin, end) will not be read again soon, so that its pages stop counting as resident.
+  void drop(uint64_t begin, uint64_t end) const;
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace plumb

@@ -1,0 +1,82 @@
+# plumb_module(<folder> [USES <folders>] [TORCH]): one folder, one library, one test program, one benchmark program.
+#
+#   plumb_<folder>        every *.cpp below the folder but tests, benches and programs
+#   plumb_<folder>_test   every *_test.cpp, found by CTest
+#   plumb_<folder>_bench  every *_bench.cpp
+#   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
+#
+# Sources are globbed, so no test can be forgotten. Tests and benches may use fixtures whatever the arrows say.
+function(plumb_module folder)
+  cmake_parse_arguments(ARG "TORCH" "" "USES" ${ARGN})
+  set(root ${CMAKE_SOURCE_DIR}/${folder})
+  file(GLOB_RECURSE all CONFIGURE_DEPENDS ${root}/*.cpp)
+  set(tests ${all})
+  set(benches ${all})
+  set(sources ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_main|_fuzz)\\.cpp$")
+
+  if(NOT sources)
+    add_library(plumb_${folder} INTERFACE)  # a folder whose time has not come
+    return()
+  endif()
+  add_library(plumb_${folder} STATIC ${sources})
+  set_target_properties(plumb_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(plumb_${folder} PUBLIC cxx_std_20)
+  target_include_directories(plumb_${folder} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(plumb_${folder} PRIVATE plumb_warnings)
+  target_link_libraries(plumb_${folder} PUBLIC nlohmann_json::nlohmann_json Threads::Threads)
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(plumb_${folder} PUBLIC plumb_${used})
+  endforeach()
+  if(ARG_TORCH)
+    target_link_libraries(plumb_${folder} PUBLIC plumb_torch)
+  endif()
+  if(COMMAND plumb_extra_${folder})
+    cmake_language(CALL plumb_extra_${folder})
+  endif()
+
+  if(PLUMB_TESTS AND tests)
+    add_executable(plumb_${folder}_test ${tests})
+    target_link_libraries(plumb_${folder}_test PRIVATE plumb_${folder} plumb_warnings GTest::gmock_main)
+    if(ARG_TORCH)
+      target_link_libraries(plumb_${folder}_test PRIVATE plumb_fixtures)
+    endif()
+    target_compile_definitions(plumb_${folder}_test PRIVATE
+      PLUMB_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PLUMB_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    gtest_discover_tests(plumb_${folder}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 900 LABELS ${folder})
+  endif()
+  if(PLUMB_BENCHES AND benches)
+    add_executable(plumb_${folder}_bench ${benches})
+    target_link_libraries(plumb_${folder}_bench PRIVATE plumb_${folder} plumb_warnings
+      benchmark::benchmark benchmark::benchmark_main)
+    if(ARG_TORCH)
+      target_link_libraries(plumb_${folder}_bench PRIVATE plumb_fixtures)
+    endif()
+  endif()
+  if(PLUMB_TESTS)
+    list(JOIN ARG_USES "," uses)
+    add_test(NAME layers/${folder} COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR}
+      -DFOLDER=${folder} -DUSES=${uses} -P ${CMAKE_SOURCE_DIR}/cmake/check_layers.cmake)
+  endif()
+endfunction()
+
+# What single folders link beside their arrows.
+function(plumb_extra_base)
+  target_link_libraries(plumb_base PRIVATE OpenSSL::Crypto plumb_boost)
+  target_compile_definitions(plumb_base PRIVATE PLUMB_VERSION="${PROJECT_VERSION}"
+    PLUMB_BUILD_TYPE="${CMAKE_BUILD_TYPE}")
+endfunction()
+function(plumb_extra_models)
+  target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 ZLIB::ZLIB ${CMAKE_DL_LIBS})
+endfunction()
+function(plumb_extra_reports)
+  target_link_libraries(plumb_reports PRIVATE pugixml::pugixml)
+endfunction()
+function(plumb_extra_metrics)
+  target_link_libraries(plumb_metrics PRIVATE benchmark::benchmark)
+endfunction()
+function(plumb_extra_harness)
+  target_link_libraries(plumb_harness PUBLIC CLI11::CLI11)
+endfunction()

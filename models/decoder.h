@@ -1,0 +1,104 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/config.h"
+#include "models/formats/checkpoint.h"
+
+namespace plumb::models {
+
+/// Compute and storage type of weights and activations. Norms, softmax, loss and distances are fp32 or wider in both.
+enum class Dtype { kFp32, kBf16 };
+std::string_view dtype_name(Dtype dtype);        ///< "fp32", "bf16"
+Dtype parse_dtype(std::string_view name);        ///< Error{kUsage}
+at::ScalarType scalar_type(Dtype dtype);
+
+/// The tensors of one block, contiguous, in the decoder's dtype (norm gains in fp32). Products that share their input
+/// are stored as one matrix, so that the input is read once.
+struct Block {
+  int64_t original_index = 0;      ///< in the checkpoint, kept through pruning
+  at::Tensor attention_norm;       ///< [D]
+  at::Tensor query_key_value;      ///< [(H + 2 kv_heads) * head_width, D]
+  at::Tensor attention_out;        ///< [D, H * head_width]
+  at::Tensor feed_forward_norm;    ///< [D]
+  at::Tensor gate_up;              ///< [2 F, D], gate first
+  at::Tensor down;                 ///< [D, F]
+
+  uint64_t size_bytes() const;
+};
+
+/// Keys and values of the tokens seen so far, one pair of tensors per block of the decoder that it was made for
+/// (so a pruned decoder has a smaller cache). Each [B, kv_heads, capacity, head_width].
+struct KvCache {
+  std::vector<at::Tensor> keys;
+  std::vector<at::Tensor> values;
+  int64_t length = 0;    ///< positions filled
+  int64_t capacity = 0;
+};
+
+/// A decoder-only transformer that runs: pre-norm blocks around a residual stream.
+///
+///     x = embed(tokens);  x = x + attention(norm(x));  x = x + feed_forward(norm(x));  logits = final_norm(x) E^T
+///
+/// Shapes: tokens [B, T] int64; x [B, T, D] in the decoder's dtype. Copies and pruned decoders share weights.
+/// Errors: Error{kInput} for a token outside the vocabulary; Error{kInvariant} for a shape that does not fit.
+/// Results depend on shapes, dtype and thread count only: the same call twice gives the same bits.
+/// Thread rule: const methods may be called from one thread at a time (they use the intra-op pool inside).
+class Decoder {
+ public:
+  /// Reads and decodes every weight of `checkpoint`.
+  static Decoder load(const Checkpoint& checkpoint, Dtype dtype);
+
+  /// From tensors that are already there (tests, synthetic decoders). `unembedding` may be the embedding itself.
+  Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::vector<Block> blocks,
+          at::Tensor final_norm, at::Tensor unembedding);
+
+  const ModelConfig& config() const { return config_; }  ///< block_count is that of this decoder
+  Dtype dtype() const { return dtype_; }
+  int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
+  const Block& block(int64_t index) const { return blocks_.at(static_cast<size_t>(index)); }
+  const at::Tensor& embedding() const { return embedding_; }        ///< [V, D]
+  const at::Tensor& final_norm_gain() const { return final_norm_; } ///< [D], fp32
+  const at::Tensor& unembedding() const { return unembedding_; }    ///< [V, D]
+
+  /// The same decoder with only the blocks of `kept` (indices into this decoder, ascending), weights shared.
+  Decoder with_blocks(std::span<const int64_t> kept) const;
+
+  at::Tensor embed(const at::Tensor& tokens) const;  ///< [B, T, D]
+  /// One block over whole sequences starting at position 0; returns a new tensor, `x` is left alone.
+  at::Tensor run_block(int64_t index, const at::Tensor& x) const;
+  /// The same, writing over `x`.
+  void run_block_in_place(int64_t index, at::Tensor& x) const;
+  at::Tensor final_norm(const at::Tensor& x) const;  ///< [.., D]
+  at::Tensor logits(const at::Tensor& x) const;      ///< x before the final norm, [.., D] -> [.., V] in fp32
+
+  /// -ln p of each target given its state, chunked and fused: no [N, V] is ever held.
+  /// x before the final norm [N, D], targets [N] int64 -> [N] fp32, nats. `scratch_bytes` bounds the working set.
+  at::Tensor cross_entropy(const at::Tensor& x, const at::Tensor& targets) const;
+
+  /// Prefill and decode with a cache: tokens [B, T] are appended at position cache.length; returns x [B, T, D] after
+  /// the last block. Error{kInvariant} when the cache is full.
+  KvCache make_cache(int64_t batch, int64_t capacity) const;
+  at::Tensor forward_cached(const at::Tensor& tokens, KvCache& cache) const;
+
+  uint64_t block_bytes() const;   ///< weights of all blocks
+  uint64_t weight_bytes() const;  ///< all weights; a tied head counts once
+
+ private:
+  ModelConfig config_;
+  Dtype dtype_;
+  at::Tensor embedding_;
+  std::vector<Block> blocks_;
+  at::Tensor final_norm_;
+  at::Tensor unembedding_;
+  at::Tensor rope_cos_;  ///< [max positions used, head_width / 2], fp32
+  at::Tensor rope_sin_;
+};
+
+}  // namespace plumb::models

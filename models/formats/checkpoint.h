@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/architecture.h"
+#include "models/config.h"
+#include "models/formats/tensor_index.h"
+
+namespace plumb::models {
+
+/// A model on disk: a GGUF file or a folder with config.json and safetensors (single file or sharded by
+/// model.safetensors.index.json). Opening it maps the files and checks every header field against the files' sizes;
+/// no weight is read.
+///
+/// Errors: Error{kInput} for whatever is wrong with the bytes (what was found, what was needed, what to do), for a
+/// pickle (.bin, .pt, .ckpt) and for an unknown architecture. Thread rule: const methods may run concurrently.
+class Checkpoint {
+ public:
+  static Checkpoint open(const std::filesystem::path& path);
+
+  const ModelConfig& config() const;
+  const Architecture& architecture() const;
+  const std::vector<std::filesystem::path>& files() const;
+  const std::vector<TensorEntry>& tensors() const;
+  bool is_gguf() const;
+
+  /// The entry of a role (of block `block` where the role has one), or none where the file has no such tensor.
+  std::optional<TensorEntry> find(Role role, int64_t block = -1) const;
+
+  /// The role's tensor, decoded to fp32 or bf16 (`dtype` at::kFloat or at::kBFloat16), contiguous, with the shape that
+  /// the config demands and GGUF's permutation of q and k rows undone. Quantised values are decoded in fp32 exactly as
+  /// ggml's reference does, then rounded once for bf16. Error{kInput} naming the tensor when it is missing, has another
+  /// shape, or holds a NaN or an infinity (with the count and the first index).
+  at::Tensor load(Role role, int64_t block, at::ScalarType dtype) const;
+
+  /// The bytes on disk as a tensor of the stored dtype (F32, F16, BF16 only), for copying bit for bit.
+  at::Tensor load_stored(const TensorEntry& entry) const;
+
+  /// sha256 over the files in order, lower-case hex; computed once and kept.
+  const std::string& sha256() const;
+
+  /// GGUF metadata or tokenizer files for `tokenizer/`; see there.
+  class Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace plumb::models
