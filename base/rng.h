@@ -14,7 +14,8 @@ class Rng {
   uint64_t below(uint64_t bound) {
     const uint64_t threshold = (0 - bound) % bound;
     for (;;) {
-      const unsigned __int128 product = static_cast<unsigned __int128>(next()) * bound;
+      __extension__ using Wide = unsigned __int128;
+      const Wide product = static_cast<Wide>(next()) * bound;
       if (static_cast<uint64_t>(product) >= threshold) return static_cast<uint64_t>(product >> 64);
     }
   }

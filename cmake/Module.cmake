@@ -19,6 +19,11 @@ function(plumb_module folder)
 
   if(NOT sources)
     add_library(plumb_${folder} INTERFACE)  # a folder whose time has not come
+    target_compile_features(plumb_${folder} INTERFACE cxx_std_20)
+    target_include_directories(plumb_${folder} INTERFACE ${CMAKE_SOURCE_DIR})
+    foreach(used IN LISTS ARG_USES)
+      target_link_libraries(plumb_${folder} INTERFACE plumb_${used})
+    endforeach()
     return()
   endif()
   add_library(plumb_${folder} STATIC ${sources})
