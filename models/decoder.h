@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/config.h"
 #include "models/formats/checkpoint.h"
 
 namespace plumb::models {
+
+class RopeTable;
 
 /// Compute and storage type of weights and activations. Norms, softmax, loss and distances are fp32 or wider in both.
 enum class Dtype { kFp32, kBf16 };
@@ -97,8 +99,7 @@ class Decoder {
   std::vector<Block> blocks_;
   at::Tensor final_norm_;
   at::Tensor unembedding_;
-  at::Tensor rope_cos_;  ///< [max positions used, head_width / 2], fp32
-  at::Tensor rope_sin_;
+  std::shared_ptr<RopeTable> rope_;  ///< shared by copies and pruned decoders
 };
 
 }  // namespace plumb::models
