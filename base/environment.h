@@ -6,11 +6,14 @@
 
 namespace plumb {
 
-/// What a number was measured with: shown in every report, compared before two timings are. No host name.
+/// What a number was measured with: shown in every report, compared before two timings are. No host
+/// name.
 struct Environment {
-  std::vector<std::pair<std::string, std::string>> build;    ///< version, commit, compiler, build type, libraries
-  std::vector<std::pair<std::string, std::string>> machine;  ///< CPU model, cores, flags that matter, memory, system
-  std::vector<std::string> warnings;                         ///< a debug build, a frequency governor, a busy machine
+  std::vector<std::pair<std::string, std::string>>
+      build;  ///< version, commit, compiler, build type, libraries
+  std::vector<std::pair<std::string, std::string>>
+      machine;                        ///< CPU model, cores, flags that matter, memory, system
+  std::vector<std::string> warnings;  ///< a debug build, a frequency governor, a busy machine
 };
 
 Environment environment();

@@ -7,8 +7,8 @@
 
 namespace plumb {
 
-/// What went wrong, as the process' exit code. 0 (fine), 1 (a claim failed) and 3 (inconclusive) are verdicts, not
-/// errors; 130 and 143 belong to signals.
+/// What went wrong, as the process' exit code. 0 (fine), 1 (a claim failed) and 3 (inconclusive)
+/// are verdicts, not errors; 130 and 143 belong to signals.
 enum class ErrorKind {
   kUsage = 2,         ///< the command line or the experiment file is wrong
   kInput = 4,         ///< a model, document or result file is missing, corrupt or unsupported
@@ -27,8 +27,9 @@ std::string text(const Parts&... parts) {
   return out.str();
 }
 
-/// The one exception this project throws. Its message says what was found, what was needed and, where there is
-/// something to do, what to do. A boundary that knows more (file, tensor, URL) adds it with `within` and rethrows.
+/// The one exception this project throws. Its message says what was found, what was needed and,
+/// where there is something to do, what to do. A boundary that knows more (file, tensor, URL) adds
+/// it with `within` and rethrows.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& what,

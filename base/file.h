@@ -9,19 +9,25 @@
 
 namespace plumb {
 
-/// The whole file. Error{kInput} naming the path and the system's reason.
+/// The whole regular file. Error{kInput} naming the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes `content` so that `path` holds the old bytes or the new, never a part: temporary file in the same folder,
-/// fsync, rename, fsync of the folder. Error{kResource} naming the path and the system's reason; no temporary file stays.
+/// Writes `content` so that `path` holds the old bytes or the new, never a part: temporary file in
+/// the same folder, fsync, rename, fsync of the folder. A process killed within it leaves at most
+/// ".<name>.<pid>.<number>.tmp" there. Error{kResource} naming the path and the system's reason; no
+/// temporary file stays.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// Makes `folder` (with its parents) where it is missing and tries a write in it, before hours of work are spent.
-/// Error{kResource} where that fails.
+/// Makes `folder` (with its parents) where it is missing and tries a write in it, before hours of
+/// work are spent. Error{kResource} where that fails.
 void require_writable_folder(const std::filesystem::path& folder);
 
-/// A file mapped read-only. Pages are shared with the system's cache. Error{kInput} where it cannot be opened, is no
-/// regular file, or is empty. Moves, does not copy.
+/// A file mapped read-only. Pages are shared with the system's cache. Error{kInput} where it cannot
+/// be opened, is no regular file, or is empty. Moves, does not copy.
+///
+/// Reading assumes that nobody truncates the file while it is mapped: past its new end the system
+/// raises SIGBUS, which no process can turn into an Error. Replace files by renaming a new one over
+/// them, as write_file_atomically does; the mapping then keeps the old bytes.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -33,7 +39,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
-  /// Tells the system that [begin, end) will not be read again soon, so that its pages stop counting as resident.
+  /// Tells the system that [begin, end) will not be read again soon, so that its whole pages stop
+  /// counting as resident. Reading them again is right, only slower. Error{kInvariant} for a range
+  /// outside the file.
   void drop(uint64_t begin, uint64_t end) const;
 
  private:

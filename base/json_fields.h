@@ -7,15 +7,17 @@
 
 namespace plumb {
 
-/// Parses JSON strictly: UTF-8, no duplicate keys, no comments, nesting at most 64 deep, nothing after the value.
-/// Error{kInput} with byte position and reason. NaN and infinities are not JSON.
+/// Parses JSON strictly: UTF-8, no duplicate keys, no comments, nesting at most 64 deep, nothing
+/// after the value. Error{kInput} with byte position and reason. NaN and infinities are not JSON.
 nlohmann::ordered_json parse_json(std::string_view text);
 
-/// Error{kUsage} for a key of `object` that is not in `known`, naming it, its path and the nearest known one.
+/// Error{kUsage} for a key of `object` that is not in `known`, naming it, its path and the nearest
+/// known one.
 void require_known_keys(const nlohmann::ordered_json& object, const std::vector<std::string>& known,
                         const std::string& path);
 
-/// The known word that is nearest to `word` by edit distance, or empty when none is near; for "did you mean".
+/// The known word that is nearest to `word` by edit distance, or empty when none is near; for "did
+/// you mean".
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace plumb

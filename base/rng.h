@@ -4,8 +4,9 @@
 
 namespace plumb {
 
-/// Counter-based random numbers (SplitMix64's finaliser over seed, stream and counter): value k of a stream does not
-/// depend on what else was drawn, so resamples are the same in any order and on any number of threads.
+/// Counter-based random numbers (SplitMix64's finaliser over seed, stream and counter): value k of
+/// a stream does not depend on what else was drawn, so resamples are the same in any order and on
+/// any number of threads.
 class Rng {
  public:
   explicit Rng(uint64_t seed, uint64_t stream = 0) : key_(mix(mix(seed) + stream)) {}

@@ -6,18 +6,26 @@ namespace plumb {
 
 std::string_view verdict_name(VerdictKind kind) {
   switch (kind) {
-    case VerdictKind::kPass: return "PASS";
-    case VerdictKind::kFail: return "FAIL";
-    case VerdictKind::kInconclusive: return "INCONCLUSIVE";
-    case VerdictKind::kNotRun: return "NOT RUN";
-    case VerdictKind::kIncomparable: return "INCOMPARABLE";
-    case VerdictKind::kInvalid: return "INVALID";
+    case VerdictKind::kPass:
+      return "PASS";
+    case VerdictKind::kFail:
+      return "FAIL";
+    case VerdictKind::kInconclusive:
+      return "INCONCLUSIVE";
+    case VerdictKind::kNotRun:
+      return "NOT RUN";
+    case VerdictKind::kIncomparable:
+      return "INCOMPARABLE";
+    case VerdictKind::kInvalid:
+      return "INVALID";
   }
   return "INVALID";
 }
 
 int exit_code(const std::vector<Verdict>& verdicts) {
-  const auto any = [&](auto&& holds) { return std::any_of(verdicts.begin(), verdicts.end(), holds); };
+  const auto any = [&](auto&& holds) {
+    return std::any_of(verdicts.begin(), verdicts.end(), holds);
+  };
   if (any([](const Verdict& v) { return v.kind == VerdictKind::kFail; })) return 1;
   if (any([](const Verdict& v) {
         return v.kind == VerdictKind::kIncomparable || v.kind == VerdictKind::kInvalid;

@@ -28,8 +28,8 @@ struct Verdict {
   bool required = false;  ///< the experiment demands it: NOT RUN then counts as INCONCLUSIVE
 };
 
-/// Exit code of a set of verdicts: any FAIL 1, else INCOMPARABLE or INVALID 7, else INCONCLUSIVE (or a required claim
-/// that did not run) 3, else 0.
+/// Exit code of a set of verdicts: any FAIL 1, else INCOMPARABLE or INVALID 7, else INCONCLUSIVE
+/// (or a required claim that did not run) 3, else 0.
 int exit_code(const std::vector<Verdict>& verdicts);
 
 }  // namespace plumb

@@ -69,9 +69,11 @@ endfunction()
 
 # What single folders link beside their arrows.
 function(plumb_extra_base)
-  target_link_libraries(plumb_base PRIVATE OpenSSL::Crypto plumb_boost)
+  target_link_libraries(plumb_base PRIVATE OpenSSL::Crypto plumb_boost benchmark::benchmark)
   target_compile_definitions(plumb_base PRIVATE PLUMB_VERSION="${PROJECT_VERSION}"
     PLUMB_BUILD_TYPE="${CMAKE_BUILD_TYPE}")
+  include(Commit)
+  plumb_commit(plumb_base)
 endfunction()
 function(plumb_extra_models)
   target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 ZLIB::ZLIB ${CMAKE_DL_LIBS})

@@ -5,10 +5,11 @@
 
 namespace plumb {
 
-double mean(std::span<const double> samples);                ///< Error{kInvariant} for none
-double variance(std::span<const double> samples);            ///< with n - 1; 0 for one sample
+double mean(std::span<const double> samples);      ///< Error{kInvariant} for none
+double variance(std::span<const double> samples);  ///< with n - 1; 0 for one sample
 double median(std::span<const double> samples);
-double percentile(std::span<const double> samples, double p);  ///< sorted[ceil(p n) - 1], p in (0, 1]
+double percentile(std::span<const double> samples,
+                  double p);  ///< sorted[ceil(p n) - 1], p in (0, 1]
 double normal_quantile(double p);
 double normal_cdf(double z);
 

@@ -6,10 +6,11 @@
 
 namespace plumb {
 
-/// Mann-Kendall test of a monotone trend of y over x (tie-corrected, continuity-corrected; exact for n <= 10 without
-/// ties). Error{kInvariant} where the lengths differ or there are fewer than 3 points.
+/// Mann-Kendall test of a monotone trend of y over x (tie-corrected, continuity-corrected; exact
+/// for n <= 10 without ties). Error{kInvariant} where the lengths differ or there are fewer than 3
+/// points.
 struct TrendTest {
-  double s = 0;        ///< sum of sign(y_j - y_i), i < j in order of x
+  double s = 0;  ///< sum of sign(y_j - y_i), i < j in order of x
   double z = 0;
   double p_falling = 1;  ///< one-sided: of so low an S without a trend
   double p_rising = 1;
