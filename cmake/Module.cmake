@@ -1,6 +1,6 @@
 # plumb_module(<folder> [USES <folders>] [TORCH]): one folder, one library, one test program, one benchmark program.
 #
-#   plumb_<folder>        every *.cpp below the folder but tests, benches and programs
+#   plumb_<folder>        every *.cpp below the folder but tests, benches, programs and test plug-ins
 #   plumb_<folder>_test   every *_test.cpp, found by CTest
 #   plumb_<folder>_bench  every *_bench.cpp
 #   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
@@ -15,7 +15,7 @@ function(plumb_module folder)
   set(sources ${all})
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_main|_fuzz)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_main|_fuzz|_plugin)\\.cpp$")
 
   if(NOT sources)
     add_library(plumb_${folder} INTERFACE)  # a folder whose time has not come
@@ -52,6 +52,9 @@ function(plumb_module folder)
       PLUMB_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PLUMB_BINARY_DIR="${CMAKE_BINARY_DIR}")
     gtest_discover_tests(plumb_${folder}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 900 LABELS ${folder})
   endif()
+  if(PLUMB_TESTS AND COMMAND plumb_extra_tests_${folder})
+    cmake_language(CALL plumb_extra_tests_${folder})
+  endif()
   if(PLUMB_BENCHES AND benches)
     add_executable(plumb_${folder}_bench ${benches})
     target_link_libraries(plumb_${folder}_bench PRIVATE plumb_${folder} plumb_warnings
@@ -77,6 +80,18 @@ function(plumb_extra_base)
 endfunction()
 function(plumb_extra_models)
   target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 ZLIB::ZLIB ${CMAKE_DL_LIBS})
+endfunction()
+# Plug-ins that are wrong in one way each, for the tests of models/device.h.
+function(plumb_extra_tests_models)
+  foreach(kind good old empty mute)
+    string(TOUPPER ${kind} upper)
+    add_library(plumb_fake_${kind} MODULE ${CMAKE_SOURCE_DIR}/models/device_fake_plugin.cpp)
+    target_compile_features(plumb_fake_${kind} PRIVATE cxx_std_20)
+    target_compile_definitions(plumb_fake_${kind} PRIVATE PLUMB_FAKE_${upper})
+    target_include_directories(plumb_fake_${kind} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(plumb_fake_${kind} PRIVATE plumb_warnings)
+    add_dependencies(plumb_models_test plumb_fake_${kind})
+  endforeach()
 endfunction()
 function(plumb_extra_reports)
   target_link_libraries(plumb_reports PRIVATE pugixml::pugixml)

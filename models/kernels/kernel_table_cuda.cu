@@ -1,0 +1,57 @@
+// The CUDA plug-in's one exported symbol: the table of its kernels, as plain C functions that return nullptr or why not.
+
+#include <cuda_runtime_api.h>
+
+#include "models/device.h"
+#include "models/kernels/nf4_cuda.h"
+
+namespace plumb::models {
+namespace {
+
+const char* message(cudaError_t status) {
+  return status == cudaSuccess ? nullptr : cudaGetErrorString(status);
+}
+
+const char* device_count(int* count) {
+  *count = 0;
+  const char* why = message(cudaGetDeviceCount(count));
+  if (why != nullptr) *count = 0;
+  return why;
+}
+
+const char* nf4_dequantize(const uint8_t* codes, const float* absmax, float* out, int64_t count,
+                           void* stream) {
+  return message(
+      nf4_dequantize_cuda(codes, absmax, out, count, static_cast<cudaStream_t>(stream)));
+}
+
+const char* allocate(void** pointer, uint64_t bytes) { return message(cudaMalloc(pointer, bytes)); }
+
+const char* release(void* pointer) { return message(cudaFree(pointer)); }
+
+const char* copy_to_device(void* device, const void* host, uint64_t bytes) {
+  return message(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
+}
+
+const char* copy_to_host(void* host, const void* device, uint64_t bytes) {
+  return message(cudaMemcpy(host, device, bytes, cudaMemcpyDeviceToHost));
+}
+
+constexpr KernelTable kTable = {
+    .version = kKernelTableVersion,
+    .device_name = "cuda",
+    .device_count = device_count,
+    .nf4_dequantize = nf4_dequantize,
+    .allocate = allocate,
+    .release = release,
+    .copy_to_device = copy_to_device,
+    .copy_to_host = copy_to_host,
+};
+
+}  // namespace
+}  // namespace plumb::models
+
+extern "C" __attribute__((visibility("default"))) const plumb::models::KernelTable*
+plumb_kernel_table() {
+  return &plumb::models::kTable;
+}
