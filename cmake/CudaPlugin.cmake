@@ -37,9 +37,9 @@ endif()
 enable_language(CUDA)
 file(GLOB_RECURSE _kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*.cu ${CMAKE_SOURCE_DIR}/healing/*.cu)
 add_library(plumb_cuda MODULE ${_kernels})
-target_compile_features(plumb_cuda PRIVATE cuda_std_20)
+# Not cuda_std_20: CMake 3.25 does not know that nvcc 13 has it.
 target_include_directories(plumb_cuda PRIVATE ${CMAKE_SOURCE_DIR})
-target_compile_options(plumb_cuda PRIVATE --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra)
+target_compile_options(plumb_cuda PRIVATE -std=c++20 --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra)
 target_link_options(plumb_cuda PRIVATE -Wl,--no-undefined)
 set_target_properties(plumb_cuda PROPERTIES
   CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden

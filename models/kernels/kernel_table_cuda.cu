@@ -1,4 +1,5 @@
-// The CUDA plug-in's one exported symbol: the table of its kernels, as plain C functions that return nullptr or why not.
+// The one symbol that the CUDA plug-in exports: the table of its kernels, as plain C functions that return nullptr or
+// why not.
 
 #include <cuda_runtime_api.h>
 

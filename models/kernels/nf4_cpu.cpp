@@ -12,6 +12,10 @@
 // restores the order of 32 weights. Each weight is one fp32 product, as in the reference, so the
 // results are the same bits.
 
+// GCC 12's own AVX-512 header reads a register that it leaves undefined on purpose and warns of it
+// (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 namespace plumb::models {
 namespace {
 
