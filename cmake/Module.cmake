@@ -17,6 +17,13 @@ function(plumb_module folder)
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|_main|_fuzz|_plugin)\\.cpp$")
 
+  if(PLUMB_TESTS)
+    list(JOIN ARG_USES "," uses)
+    add_test(NAME layers/${folder} COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR}
+      -DFOLDER=${folder} -DUSES=${uses} -P ${CMAKE_SOURCE_DIR}/cmake/check_layers.cmake)
+    set_tests_properties(layers/${folder} PROPERTIES LABELS layers)
+  endif()
+
   if(NOT sources)
     add_library(plumb_${folder} INTERFACE)  # a folder whose time has not come
     target_compile_features(plumb_${folder} INTERFACE cxx_std_20)
@@ -62,11 +69,6 @@ function(plumb_module folder)
     if(ARG_TORCH)
       target_link_libraries(plumb_${folder}_bench PRIVATE plumb_fixtures)
     endif()
-  endif()
-  if(PLUMB_TESTS)
-    list(JOIN ARG_USES "," uses)
-    add_test(NAME layers/${folder} COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR}
-      -DFOLDER=${folder} -DUSES=${uses} -P ${CMAKE_SOURCE_DIR}/cmake/check_layers.cmake)
   endif()
 endfunction()
 
