@@ -56,6 +56,9 @@ class Decoder {
  public:
   /// Reads and decodes every weight of `checkpoint`.
   static Decoder load(const Checkpoint& checkpoint, Dtype dtype);
+  /// The same without the blocks that are not in `kept` (ascending), which are never read: what a
+  /// pruned model costs is measured on a decoder that holds nothing else.
+  static Decoder load(const Checkpoint& checkpoint, Dtype dtype, std::span<const int64_t> kept);
 
   /// From tensors that are already there (tests, synthetic decoders). `unembedding` may be the embedding itself.
   Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::vector<Block> blocks,

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/empty.h>
 
+#include <numeric>
+
 #include "models/decoder.h"
 
 namespace plumb::models {
@@ -44,12 +46,17 @@ Block load_block(const Checkpoint& checkpoint, int64_t index, at::ScalarType typ
 }  // namespace
 
 Decoder Decoder::load(const Checkpoint& checkpoint, Dtype dtype) {
+  std::vector<int64_t> all(static_cast<size_t>(checkpoint.config().block_count));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return load(checkpoint, dtype, all);
+}
+
+Decoder Decoder::load(const Checkpoint& checkpoint, Dtype dtype, std::span<const int64_t> kept) {
   const ModelConfig& config = checkpoint.config();
   const auto type = scalar_type(dtype);
   at::Tensor embedding = checkpoint.load(Role::kEmbedding, -1, type);
   std::vector<Block> blocks;
-  for (int64_t i = 0; i < config.block_count; ++i)
-    blocks.push_back(load_block(checkpoint, i, type));
+  for (const int64_t i : kept) blocks.push_back(load_block(checkpoint, i, type));
   at::Tensor final_norm = checkpoint.load(Role::kFinalNorm, -1, at::kFloat);
   const bool tied = config.tied_embeddings || !checkpoint.find(Role::kUnembedding);
   at::Tensor unembedding = tied ? embedding : checkpoint.load(Role::kUnembedding, -1, type);
