@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace plumb::models {
+
+/// The only arithmetic that sizes from a file go through: none where the result does not fit 64
+/// bits. Sums with a file's length are never formed; what is left is compared instead
+/// (`ByteCursor`).
+inline std::optional<uint64_t> checked_product(uint64_t a, uint64_t b) {
+  uint64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;
+  return product;
+}
+inline std::optional<uint64_t> checked_sum(uint64_t a, uint64_t b) {
+  uint64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) return std::nullopt;
+  return sum;
+}
+/// The next multiple of `alignment`, which is at least 1.
+inline std::optional<uint64_t> aligned_up(uint64_t value, uint64_t alignment) {
+  const uint64_t over = value % alignment;
+  return over == 0 ? value : checked_sum(value, alignment - over);
+}
+
+/// `untrusted` between single quotes, fit for one line of an error: control characters and bytes
+/// that are not ASCII become \xNN, and what is longer than 120 characters is cut.
+std::string printable(std::string_view untrusted);
+
+/// Reads little-endian values one after the other and never past the end.
+class ByteCursor {
+ public:
+  explicit ByteCursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  uint64_t position() const { return position_; }
+  uint64_t remaining() const { return bytes_.size() - position_; }
+
+  /// The next `count` bytes. Error{kInput} naming `what` where fewer remain.
+  std::span<const std::byte> take(uint64_t count, std::string_view what);
+
+  template <typename Number>
+  Number number(std::string_view what) {
+    Number value;
+    std::memcpy(&value, take(sizeof value, what).data(), sizeof value);
+    return value;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+  uint64_t position_ = 0;
+};
+
+}  // namespace plumb::models

@@ -1,0 +1,281 @@
+#include "models/formats/checkpoint.h"
+
+#include <ATen/ops/empty.h>
+
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
+#include "models/formats/bounds.h"
+#include "models/formats/config_sources.h"
+#include "models/formats/model_file.h"
+#include "models/formats/model_folder.h"
+#include "models/formats/safetensors.h"
+#include "models/formats/weight_reader.h"
+
+namespace plumb::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename... Parts>
+Error refusal(const Parts&... parts) {
+  return Error(ErrorKind::kInput, text(parts...));
+}
+
+// A file of a model, its name in front of whatever is wrong with it.
+template <typename Function>
+auto in_file(const fs::path& path, Function&& function) {
+  try {
+    return function();
+  } catch (const Error& error) {
+    throw error.within(path.filename().string());
+  }
+}
+
+bool per_block(Role role) { return role >= Role::kAttentionNorm; }
+
+std::string name_of(const TensorName& row, bool gguf, int64_t block) {
+  std::string name(gguf ? row.gguf : row.hugging_face);
+  if (const size_t at = name.find("{}"); at != std::string::npos)
+    name.replace(at, 2, std::to_string(block));
+  return name;
+}
+
+std::vector<int64_t> shape_of(Role role, const ModelConfig& c) {
+  switch (role) {
+    case Role::kEmbedding:
+    case Role::kUnembedding:
+      return {c.vocabulary_size, c.width};
+    case Role::kFinalNorm:
+    case Role::kAttentionNorm:
+    case Role::kFeedForwardNorm:
+      return {c.width};
+    case Role::kQuery:
+      return {c.head_count * c.head_width, c.width};
+    case Role::kKey:
+    case Role::kValue:
+      return {c.kv_head_count * c.head_width, c.width};
+    case Role::kAttentionOut:
+      return {c.width, c.head_count * c.head_width};
+    case Role::kGate:
+    case Role::kUp:
+      return {c.feed_forward_width, c.width};
+    case Role::kDown:
+      return {c.width, c.feed_forward_width};
+  }
+  throw Error(ErrorKind::kInternal, "a role without a shape");
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string out = "[";
+  for (const int64_t size : shape) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
+  return out + "]";
+}
+
+}  // namespace
+
+class Checkpoint::Impl {
+ public:
+  bool gguf = false;
+  ModelConfig config;
+  const Architecture* architecture = nullptr;
+  std::vector<fs::path> paths;   // of the weights, then config.json where there is one
+  std::vector<ModelFile> files;  // same order
+  std::vector<TensorEntry> tensors;
+  std::map<std::string, size_t, std::less<>> by_name;
+  mutable std::once_flag hashed;
+  mutable std::string hash;
+
+  void open_gguf(const fs::path& path) {
+    gguf = true;
+    in_file(path, [&] {
+      add_file(path);
+      GgufHeader header = parse_gguf(files.front().mapped());
+      config = config_from_gguf(header);
+      tensors = std::move(header.tensors);
+      if (config.name.empty()) config.name = path.stem().string();
+      finish();
+    });
+  }
+
+  void open_folder(const fs::path& folder) {
+    const fs::path config_path = folder / "config.json";
+    if (!fs::exists(config_path))
+      throw refusal(printable(folder.string()),
+                    " has no config.json, so it holds no Hugging Face model; a folder with "
+                    "config.json and safetensors, or a GGUF file, is needed");
+    in_file(config_path, [&] { config = config_from_json(read_file(config_path)); });
+    config.license = license_of_folder(folder);
+    if (config.name.empty())
+      config.name = fs::absolute(folder).lexically_normal().filename().string();
+    in_file(folder, [&] {
+      const FolderWeights weights = find_weights(folder);
+      for (size_t i = 0; i < weights.files.size(); ++i)
+        in_file(weights.files[i], [&] { add_safetensors(weights, i); });
+      require_every_indexed(weights);
+      add_file(config_path);
+      finish();
+    });
+  }
+
+  const TensorEntry* entry(Role role, int64_t block) const {
+    if (per_block(role) ? block < 0 || block >= config.block_count : block > 0)
+      throw Error(ErrorKind::kInvariant,
+                  text("the model has no block ", block, " of ", config.block_count));
+    if (role == Role::kUnembedding && config.tied_embeddings) return nullptr;
+    for (const TensorName& row : architecture->tensors)
+      if (row.role == role) {
+        const auto found = by_name.find(name_of(row, gguf, block));
+        return found == by_name.end() ? nullptr : &tensors[found->second];
+      }
+    return nullptr;
+  }
+
+ private:
+  void add_file(const fs::path& path) {
+    files.emplace_back(path);
+    paths.push_back(path);
+  }
+
+  void add_safetensors(const FolderWeights& weights, size_t file) {
+    add_file(weights.files[file]);
+    for (TensorEntry& entry : parse_safetensors(files.back().mapped()).tensors) {
+      if (!weights.file_of.empty()) {
+        const auto listed = weights.file_of.find(entry.name);
+        if (listed == weights.file_of.end() || listed->second != file)
+          throw refusal("tensor ", printable(entry.name), " is here, but the index has it ",
+                        listed == weights.file_of.end() ? "nowhere" : "in another file",
+                        "; the files are of different models: fetch them again");
+      }
+      entry.file = file;
+      tensors.push_back(std::move(entry));
+    }
+  }
+
+  void require_every_indexed(const FolderWeights& weights) const {
+    if (weights.file_of.size() <= tensors.size())
+      return;  // add_safetensors saw that each is listed where it is
+    std::map<std::string_view, bool> present;
+    for (const TensorEntry& entry : tensors) present[entry.name] = true;
+    for (const auto& [name, file] : weights.file_of)
+      if (!present.contains(name))
+        throw refusal("the index has tensor ", printable(name), " in ",
+                      printable(weights.files[file].filename().string()),
+                      ", which lacks it; fetch the model again");
+  }
+
+  void finish() {
+    for (const Architecture& known : architectures())
+      if (known.name == config.architecture) architecture = &known;
+    for (size_t i = 0; i < tensors.size(); ++i) by_name.emplace(tensors[i].name, i);
+    std::map<std::string_view, bool> used;
+    int64_t missing = 0;
+    std::string first_missing;
+    for (const TensorName& row : architecture->tensors)
+      for (int64_t block = 0; block < (per_block(row.role) ? config.block_count : 1); ++block) {
+        const std::string name = name_of(row, gguf, block);
+        const auto found = by_name.find(name);
+        if (found != by_name.end()) {
+          require_shape(tensors[found->second], shape_of(row.role, config));
+          used[found->first] = true;
+        } else if (row.role != Role::kUnembedding || !config.tied_embeddings) {
+          if (missing++ == 0) first_missing = name;
+        }
+      }
+    if (missing > 0)
+      throw refusal(missing, " tensors of a ", config.architecture, " decoder of ",
+                    config.block_count, " blocks are missing, the first is ",
+                    printable(first_missing), "; fetch the model again");
+    refuse_unused(used);
+  }
+
+  static void require_shape(const TensorEntry& entry, const std::vector<int64_t>& needed) {
+    if (entry.shape != needed)
+      throw refusal("tensor ", printable(entry.name), " has shape ", shape_text(entry.shape),
+                    " but the config needs ", shape_text(needed));
+  }
+
+  // A tensor that nothing reads would change what the model computes elsewhere: a bias, a 31st
+  // block, frequencies.
+  void refuse_unused(const std::map<std::string_view, bool>& used) const {
+    for (const TensorEntry& entry : tensors)
+      if (!used.contains(entry.name) && !entry.name.ends_with(".rotary_emb.inv_freq"))
+        throw refusal("tensor ", printable(entry.name), " has no place in a ", config.architecture,
+                      " decoder of ", config.block_count, " blocks as Plumb knows it");
+  }
+};
+
+Checkpoint Checkpoint::open(const fs::path& path) {
+  auto impl = std::make_shared<Impl>();
+  std::error_code failed;
+  const fs::file_status status = fs::status(path, failed);
+  if (!fs::exists(status))
+    throw refusal("there is no model at ", printable(path.string()),
+                  "; a GGUF file or a folder is needed");
+  if (fs::is_directory(status)) {
+    impl->open_folder(path);
+  } else {
+    const std::string extension = path.extension().string();
+    if (extension == ".safetensors")
+      throw refusal(printable(path.filename().string()),
+                    " is one file of a model; name its folder");
+    if (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt")
+      throw refusal(printable(path.filename().string()),
+                    " is a pickle, which can run any code when it is read; Plumb "
+                    "refuses it: save the model as safetensors");
+    impl->open_gguf(path);
+  }
+  return Checkpoint(std::move(impl));
+}
+
+const ModelConfig& Checkpoint::config() const { return impl_->config; }
+const Architecture& Checkpoint::architecture() const { return *impl_->architecture; }
+const std::vector<fs::path>& Checkpoint::files() const { return impl_->paths; }
+const std::vector<TensorEntry>& Checkpoint::tensors() const { return impl_->tensors; }
+bool Checkpoint::is_gguf() const { return impl_->gguf; }
+
+std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {
+  const TensorEntry* entry = impl_->entry(role, block);
+  return entry ? std::optional(*entry) : std::nullopt;
+}
+
+at::Tensor Checkpoint::load(Role role, int64_t block, at::ScalarType dtype) const {
+  if (dtype != at::kFloat && dtype != at::kBFloat16)
+    throw Error(ErrorKind::kInvariant, "weights are loaded as fp32 or bf16");
+  const TensorEntry* entry = impl_->entry(role, block);
+  if (!entry) throw refusal("the model has no unembedding of its own: it is tied to the embedding");
+  const bool permuted = is_gguf() && architecture().gguf_permutes_query_key &&
+                        (role == Role::kQuery || role == Role::kKey);
+  const int64_t heads = !permuted              ? 0
+                        : role == Role::kQuery ? config().head_count
+                                               : config().kv_head_count;
+  return in_file(impl_->paths[entry->file],
+                 [&] { return read_weight(impl_->files[entry->file], *entry, heads, dtype); });
+}
+
+at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {
+  const bool half = entry.type == StoredType::kF16;
+  if (!half && entry.type != StoredType::kF32 && entry.type != StoredType::kBf16)
+    throw Error(ErrorKind::kInvariant,
+                text("tensor ", printable(entry.name), " is ", stored_type_name(entry.type),
+                     "; F32, F16 and BF16 have a dtype of their own"));
+  const at::ScalarType dtype = half                             ? at::kHalf
+                               : entry.type == StoredType::kF32 ? at::kFloat
+                                                                : at::kBFloat16;
+  at::Tensor out = at::empty(entry.shape, at::TensorOptions().dtype(dtype));
+  impl_->files.at(entry.file)
+      .read(entry.begin, {static_cast<std::byte*>(out.data_ptr()), entry.size_bytes()});
+  return out;
+}
+
+const std::string& Checkpoint::sha256() const {
+  std::call_once(impl_->hashed, [&] {
+    Sha256 hash;
+    for (const ModelFile& file : impl_->files) file.add_to(hash);
+    impl_->hash = hash.hex();
+  });
+  return impl_->hash;
+}
+
+}  // namespace plumb::models
