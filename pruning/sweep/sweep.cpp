@@ -1,0 +1,183 @@
+#include "pruning/sweep/sweep.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "base/error.h"
+#include "pruning/sweep/positions.h"
+#include "pruning/sweep/trie.h"
+
+namespace plumb::pruning {
+namespace {
+
+using models::Decoder;
+using models::TokenBatch;
+
+/// Documents [first, first + count) of the batch as tensors, the same for every plan.
+struct Step {
+  int64_t first = 0;
+  int64_t count = 0;       ///< B
+  at::Tensor tokens;       ///< [B, T]
+  at::Tensor state_rows;   ///< [B * P], rows of x as [B * T, D] that predict
+  at::Tensor targets;      ///< [B * P]
+};
+
+void require_usable(const Decoder& decoder, const TokenBatch& documents,
+                    std::span<const PruningPlan> plans, const SweepOptions& options) {
+  if (plans.empty()) throw Error(ErrorKind::kUsage, "a sweep of no plans; at least 1 is needed");
+  if (documents.size() < 1) throw Error(ErrorKind::kInput, "a sweep over no documents");
+  if (documents.token_count < 2)
+    throw Error(ErrorKind::kUsage, text("a loss needs documents of at least 2 tokens, these have ",
+                                        documents.token_count));
+  if (options.documents_per_step < 1 || options.positions < 0)
+    throw Error(ErrorKind::kUsage,
+                text("documents per step are ", options.documents_per_step, " and positions ",
+                     options.positions, "; at least 1 and 0 (all) are needed"));
+  if (options.positions == 1 && documents.token_count > 2)
+    throw Error(ErrorKind::kUsage, "one position a document leaves the variance of its loss "
+                                   "unknown; ask for at least 2, or for 0 = all");
+  if (plans.front().block_count != decoder.block_count())
+    throw Error(ErrorKind::kUsage, text("the plans are for ", plans.front().block_count,
+                                        " blocks, but the model has ", decoder.block_count()));
+}
+
+at::Tensor index_tensor(const std::vector<int64_t>& values) {
+  at::Tensor out = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
+  std::memcpy(out.mutable_data_ptr<int64_t>(), values.data(), values.size() * sizeof(int64_t));
+  return out;
+}
+
+Step make_step(const TokenBatch& documents, int64_t first, const SweepOptions& options) {
+  const int64_t T = documents.token_count;
+  Step step{.first = first,
+            .count = std::min(options.documents_per_step, documents.size() - first)};
+  std::vector<int64_t> rows, targets;
+  for (int64_t b = 0; b < step.count; ++b) {
+    const int64_t line = documents.documents[static_cast<size_t>(first + b)];
+    for (const int64_t p : sampled_positions(T, options.positions, options.seed, line)) {
+      rows.push_back(b * T + p - 1);
+      targets.push_back(documents.tokens[static_cast<size_t>((first + b) * T + p)]);
+    }
+  }
+  const auto begin = documents.tokens.begin() + first * T;
+  step.tokens = index_tensor({begin, begin + step.count * T}).view({step.count, T});
+  step.state_rows = index_tensor(rows);
+  step.targets = index_tensor(targets);
+  return step;
+}
+
+/// One sweep: the depth-first walk over the trie, once per step.
+class Walk {
+ public:
+  Walk(const Decoder& decoder, const TokenBatch& documents, std::span<const PruningPlan> plans,
+       const SweepOptions& options)
+      : decoder_(decoder), documents_(documents), plans_(plans), options_(options) {
+    trie_ = make_trie(plans);
+    const std::vector<PositionMean> row(static_cast<size_t>(documents.size()));
+    means_.assign(trie_.distinct.size(), row);
+    steps_ = (documents.size() + options.documents_per_step - 1) / options.documents_per_step;
+  }
+
+  SweepLosses run() {
+    for (int64_t first = 0; first < documents_.size(); first += options_.documents_per_step) {
+      step_ = make_step(documents_, first, options_);
+      visit(0, decoder_.embed(step_.tokens));
+    }
+    return losses();
+  }
+
+ private:
+  /// Owns `x`, so the last child may write over it.
+  void visit(size_t index, at::Tensor x) {
+    const TrieNode& node = trie_.nodes[index];
+    for (const size_t plan : node.plans) measure(plan, x);
+    for (const size_t child : node.children) {
+      const int64_t block = trie_.nodes[child].block;
+      if (child != node.children.back()) {
+        at::Tensor branch = decoder_.run_block(block, x);
+        count_block();
+        visit(child, std::move(branch));
+      } else {
+        decoder_.run_block_in_place(block, x);
+        count_block();
+        visit(child, std::move(x));
+      }
+    }
+  }
+
+  void measure(size_t plan, const at::Tensor& x) {
+    const at::Tensor rows = x.view({-1, x.size(-1)}).index_select(0, step_.state_rows);
+    const at::Tensor losses = decoder_.cross_entropy(rows, step_.targets).contiguous();
+    const auto P = static_cast<size_t>(losses.size(0) / step_.count);
+    for (int64_t b = 0; b < step_.count; ++b) {
+      const std::span<const float> row(
+          losses.const_data_ptr<float>() + static_cast<size_t>(b) * P, P);
+      const PositionMean mean = position_mean(row, documents_.token_count - 1);
+      if (!std::isfinite(mean.mean)) fail_at(plan, step_.first + b, mean.mean);
+      means_[plan][static_cast<size_t>(step_.first + b)] = mean;
+    }
+  }
+
+  [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
+    const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
+    const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
+    throw Error(ErrorKind::kInput,
+                text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
+                     plan.removed.empty() ? "" : ", removed " + plan.removed_text(),
+                     ", on document ", documents_.documents[static_cast<size_t>(document)],
+                     " of '", documents_.file, "' is ", loss,
+                     "; a finite loss is needed: look for NaN or infinity in the model's weights"));
+  }
+
+  void count_block() {
+    ++done_;
+    if (options_.progress) options_.progress(done_, steps_ * trie_.block_evaluations());
+  }
+
+  SweepLosses losses() const {
+    SweepLosses out;
+    out.block_evaluations = trie_.block_evaluations();
+    out.block_evaluations_alone = block_evaluations_alone(plans_);
+    out.plans_distinct = static_cast<int64_t>(trie_.distinct.size());
+    out.positions_per_document = step_.targets.size(0) / step_.count;
+    out.peak_activations = trie_.peak_activations();
+    const bool sampled = out.positions_per_document < documents_.token_count - 1;
+    for (const size_t distinct : trie_.distinct_of) {
+      std::vector<double> means, variances;
+      for (const PositionMean& document : means_[distinct]) {
+        means.push_back(document.mean);
+        variances.push_back(document.variance);
+      }
+      out.loss_nats.push_back(std::move(means));
+      if (sampled) out.position_variance.push_back(std::move(variances));
+    }
+    return out;
+  }
+
+  const Decoder& decoder_;
+  const TokenBatch& documents_;
+  std::span<const PruningPlan> plans_;
+  const SweepOptions& options_;
+  DepthTrie trie_;
+  std::vector<std::vector<PositionMean>> means_;  ///< [distinct plan][document]
+  Step step_;
+  int64_t steps_ = 0;
+  int64_t done_ = 0;
+};
+
+}  // namespace
+
+SweepLosses sweep(const Decoder& decoder, const TokenBatch& documents,
+                  std::span<const PruningPlan> plans, const SweepOptions& options) {
+  require_usable(decoder, documents, plans, options);
+  const c10::InferenceMode no_autograd;
+  return Walk(decoder, documents, plans, options).run();
+}
+
+}  // namespace plumb::pruning
