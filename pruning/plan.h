@@ -18,7 +18,8 @@ struct PruningPlan {
 
   int64_t removed_count() const { return static_cast<int64_t>(removed.size()); }  ///< n
   std::vector<int64_t> kept() const;
-  /// The first removed block where the removed ones are contiguous; none where they are not, or n = 0.
+  /// The first removed block where the removed ones are contiguous; none where they are not, or n =
+  /// 0.
   std::optional<int64_t> first() const;
   /// "12-18", "3;7-9" (inclusive), "" for n = 0: the CSVs' last column.
   std::string removed_text() const;
@@ -27,8 +28,8 @@ struct PruningPlan {
 /// Error{kUsage} naming the value: indices out of range, out of order, repeated, or nothing left.
 void validate(const PruningPlan& plan);
 
-/// "3,7-9" or "3;7-9" (inclusive, any order) -> {3, 7, 8, 9}. Error{kUsage} with the part that could
-/// not be read, for a block named twice, and for an empty list.
+/// "3,7-9" or "3;7-9" (inclusive, any order) -> {3, 7, 8, 9}. Error{kUsage} with the part that
+/// could not be read, for a block named twice, and for an empty list.
 std::vector<int64_t> parse_block_list(const std::string& list);
 
 /// "0-28", "0-28:2", "1,2,4-8" -> the values of n, ascending, each once. Error{kUsage} as above.

@@ -27,8 +27,7 @@ const metrics::Profile& require_profile(const StrategyInputs& inputs, const char
     throw Error(ErrorKind::kUsage, text("the strategy '", strategy,
                                         "' needs a profile of the model; give documents for one"));
   const int64_t L = inputs.profile->before_norm.block_count();
-  if (L != inputs.block_count ||
-      static_cast<int64_t>(inputs.profile->block_influence.size()) != L)
+  if (L != inputs.block_count || static_cast<int64_t>(inputs.profile->block_influence.size()) != L)
     throw Error(ErrorKind::kUsage, text("the profile is of a model with ", L,
                                         " blocks, the plan for one with ", inputs.block_count));
   return *inputs.profile;

@@ -7,13 +7,15 @@ namespace plumb::metrics {
 
 /// Angle between two hidden states, as a fraction of a half turn.
 ///
-///     d(x, y) = arccos(<x, y> / (|x| |y|)) / pi,   0 = same direction, 1/2 = orthogonal, 1 = opposite
+///     d(x, y) = arccos(<x, y> / (|x| |y|)) / pi,   0 = same direction, 1/2 = orthogonal, 1 =
+///     opposite
 ///
 /// Shapes  x, y: [D], the residual stream of one token entering block l and block l + n.
 /// Unit    half turns, in [0, 1]; double, whatever the model's dtype.
 /// Errors  Error{kInvariant} if the widths differ or are 0; Error{kInput} if a state is zero or not
 ///         finite.
-/// Source  Gromov et al., "The Unreasonable Ineffectiveness of the Deeper Layers", arXiv:2403.17887,
+/// Source  Gromov et al., "The Unreasonable Ineffectiveness of the Deeper Layers",
+/// arXiv:2403.17887,
 ///         Eq 7.
 ///
 /// Computed as 2 atan2(|u - v|, |u + v|) on unit vectors: arccos of a cosine near 1 loses half of

@@ -73,7 +73,8 @@ TEST(AngularDistanceOf, KnownAnglesIsKnown) {
 }
 
 TEST(AngularDistanceOf, TinyAnglesKeepsItsDigits) {
-  // The angle is atan(t), of which an arccos of a double cosine sees nothing: 1 - t^2 / 2 rounds to 1.
+  // The angle is atan(t), of which an arccos of a double cosine sees nothing: 1 - t^2 / 2 rounds
+  // to 1.
   const float t = 0x1.0p-30f;
   const std::vector<float> x{1, 0}, y{1, t};
   const double expected = std::atan(static_cast<double>(t)) / std::numbers::pi;

@@ -15,8 +15,8 @@ struct BestStart {
 };
 
 /// l*(n) for n = 1..L-1. Stability: `draws` resamples of the documents with replacement, those of
-/// base/statistics/bootstrap.h's `resample`, the argmin by the same rule. Error{kInvariant} for fewer
-/// than one draw.
+/// base/statistics/bootstrap.h's `resample`, the argmin by the same rule. Error{kInvariant} for
+/// fewer than one draw.
 std::vector<BestStart> best_starts(const DistanceMatrix& distances, int64_t draws, uint64_t seed);
 
 }  // namespace plumb::metrics

@@ -32,9 +32,8 @@ std::span<const double> DistanceMatrix::values(int64_t n, int64_t l) const {
 
 double DistanceMatrix::at(int64_t n, int64_t l, int64_t document) const {
   if (document < 0 || document >= document_count_)
-    throw Error(ErrorKind::kInvariant,
-                text("the distance of document ", document, " was asked for; there are ",
-                     document_count_));
+    throw Error(ErrorKind::kInvariant, text("the distance of document ", document,
+                                            " was asked for; there are ", document_count_));
   return values_[offset(n, l) + static_cast<size_t>(document)];
 }
 

@@ -6,8 +6,8 @@
 
 namespace plumb::metrics {
 
-/// Angular distances d(n, l) between x^(l) and x^(l+n) of each document at its last token, for every
-/// n = 1..L and l = 0..L-n. L is the number of blocks. Unit: half turns.
+/// Angular distances d(n, l) between x^(l) and x^(l+n) of each document at its last token, for
+/// every n = 1..L and l = 0..L-n. L is the number of blocks. Unit: half turns.
 class DistanceMatrix {
  public:
   /// All zero. Error{kInvariant} unless both counts are at least 1.

@@ -34,12 +34,12 @@ struct Sums {
 
 void require_usable(const TokenBatch& batch, int64_t documents_per_step) {
   if (batch.size() < 1 || batch.token_count < 1)
-    throw Error(ErrorKind::kInput, text("a profile of ", batch.size(), " documents of ",
-                                        batch.token_count,
-                                        " tokens was asked for; at least one of each is needed"));
+    throw Error(ErrorKind::kInput,
+                text("a profile of ", batch.size(), " documents of ", batch.token_count,
+                     " tokens was asked for; at least one of each is needed"));
   if (documents_per_step < 1)
-    throw Error(ErrorKind::kUsage, text("documents per step are ", documents_per_step,
-                                        "; at least 1 is needed"));
+    throw Error(ErrorKind::kUsage,
+                text("documents per step are ", documents_per_step, "; at least 1 is needed"));
 }
 
 at::Tensor padded_tokens(const TokenBatch& batch, const Step& step, int64_t B) {
@@ -47,8 +47,8 @@ at::Tensor padded_tokens(const TokenBatch& batch, const Step& step, int64_t B) {
   at::Tensor tokens = at::empty({B, T}, at::kLong);
   for (int64_t row = 0; row < B; ++row) {
     const int64_t document = step.first + std::min(row, step.count - 1);
-    std::memcpy(tokens.mutable_data_ptr<int64_t>() + row * T,
-                batch.tokens.data() + document * T, static_cast<size_t>(T) * sizeof(int64_t));
+    std::memcpy(tokens.mutable_data_ptr<int64_t>() + row * T, batch.tokens.data() + document * T,
+                static_cast<size_t>(T) * sizeof(int64_t));
   }
   return tokens;
 }
@@ -123,8 +123,8 @@ void add_distances(int64_t document, const std::vector<std::vector<double>>& uni
   const auto& after_norm = units[static_cast<size_t>(L + 1)];
   for (int64_t n = 1; n <= L; ++n) {
     for (int64_t l = 0; l <= L - n; ++l)
-      sums.before_norm.at(n, l, document) = angle_between_units(units[static_cast<size_t>(l)],
-                                                                units[static_cast<size_t>(l + n)]);
+      sums.before_norm.at(n, l, document) =
+          angle_between_units(units[static_cast<size_t>(l)], units[static_cast<size_t>(l + n)]);
     sums.after_norm[static_cast<size_t>(n - 1)][static_cast<size_t>(document)] =
         angle_between_units(units[static_cast<size_t>(L - n)], after_norm);
   }

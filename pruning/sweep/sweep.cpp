@@ -22,10 +22,10 @@ using models::TokenBatch;
 /// Documents [first, first + count) of the batch as tensors, the same for every plan.
 struct Step {
   int64_t first = 0;
-  int64_t count = 0;       ///< B
-  at::Tensor tokens;       ///< [B, T]
-  at::Tensor state_rows;   ///< [B * P], rows of x as [B * T, D] that predict
-  at::Tensor targets;      ///< [B * P]
+  int64_t count = 0;      ///< B
+  at::Tensor tokens;      ///< [B, T]
+  at::Tensor state_rows;  ///< [B * P], rows of x as [B * T, D] that predict
+  at::Tensor targets;     ///< [B * P]
 };
 
 void require_usable(const Decoder& decoder, const TokenBatch& documents,
@@ -40,8 +40,9 @@ void require_usable(const Decoder& decoder, const TokenBatch& documents,
                 text("documents per step are ", options.documents_per_step, " and positions ",
                      options.positions, "; at least 1 and 0 (all) are needed"));
   if (options.positions == 1 && documents.token_count > 2)
-    throw Error(ErrorKind::kUsage, "one position a document leaves the variance of its loss "
-                                   "unknown; ask for at least 2, or for 0 = all");
+    throw Error(ErrorKind::kUsage,
+                "one position a document leaves the variance of its loss "
+                "unknown; ask for at least 2, or for 0 = all");
   if (plans.front().block_count != decoder.block_count())
     throw Error(ErrorKind::kUsage, text("the plans are for ", plans.front().block_count,
                                         " blocks, but the model has ", decoder.block_count()));
@@ -55,8 +56,9 @@ at::Tensor index_tensor(const std::vector<int64_t>& values) {
 
 Step make_step(const TokenBatch& documents, int64_t first, const SweepOptions& options) {
   const int64_t T = documents.token_count;
-  Step step{.first = first,
-            .count = std::min(options.documents_per_step, documents.size() - first)};
+  Step step;
+  step.first = first;
+  step.count = std::min(options.documents_per_step, documents.size() - first);
   std::vector<int64_t> rows, targets;
   for (int64_t b = 0; b < step.count; ++b) {
     const int64_t line = documents.documents[static_cast<size_t>(first + b)];
@@ -116,8 +118,8 @@ class Walk {
     const at::Tensor losses = decoder_.cross_entropy(rows, step_.targets).contiguous();
     const auto P = static_cast<size_t>(losses.size(0) / step_.count);
     for (int64_t b = 0; b < step_.count; ++b) {
-      const std::span<const float> row(
-          losses.const_data_ptr<float>() + static_cast<size_t>(b) * P, P);
+      const std::span<const float> row(losses.const_data_ptr<float>() + static_cast<size_t>(b) * P,
+                                       P);
       const PositionMean mean = position_mean(row, documents_.token_count - 1);
       if (!std::isfinite(mean.mean)) fail_at(plan, step_.first + b, mean.mean);
       means_[plan][static_cast<size_t>(step_.first + b)] = mean;
@@ -127,12 +129,12 @@ class Walk {
   [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
     const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
     const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
-    throw Error(ErrorKind::kInput,
-                text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
-                     plan.removed.empty() ? "" : ", removed " + plan.removed_text(),
-                     ", on document ", documents_.documents[static_cast<size_t>(document)],
-                     " of '", documents_.file, "' is ", loss,
-                     "; a finite loss is needed: look for NaN or infinity in the model's weights"));
+    throw Error(
+        ErrorKind::kInput,
+        text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
+             plan.removed.empty() ? "" : ", removed " + plan.removed_text(), ", on document ",
+             documents_.documents[static_cast<size_t>(document)], " of '", documents_.file, "' is ",
+             loss, "; a finite loss is needed: look for NaN or infinity in the model's weights"));
   }
 
   void count_block() {

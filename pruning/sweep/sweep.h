@@ -25,8 +25,8 @@ struct SweepOptions {
 struct SweepLosses {
   /// [plan as asked][document]: mean of -ln p over the positions.
   std::vector<std::vector<double>> loss_nats;
-  /// Where positions were subsampled: variance of the mean over positions of each document (with the
-  /// finite population correction), [plan][document]; empty otherwise.
+  /// Where positions were subsampled: variance of the mean over positions of each document (with
+  /// the finite population correction), [plan][document]; empty otherwise.
   std::vector<std::vector<double>> position_variance;
   int64_t block_evaluations = 0;        ///< distinct prefixes of kept blocks, each once
   int64_t block_evaluations_alone = 0;  ///< as `pruning::block_evaluations_alone`
@@ -36,18 +36,20 @@ struct SweepLosses {
 };
 
 /// Evaluates every plan in one depth-first walk of their trie per step of documents. Bit-equal to
-/// `sweep` of each plan alone with the same options and documents. Holds one activation [B, T, D] per
-/// open branch: `DepthTrie::peak_activations()` of them, beside what one block or the loss needs.
+/// `sweep` of each plan alone with the same options and documents. Holds one activation [B, T, D]
+/// per open branch: `DepthTrie::peak_activations()` of them, beside what one block or the loss
+/// needs.
 ///
 /// Error{kInput} naming plan and document when a loss is not finite, and for no documents;
-/// Error{kUsage} for no plans, plans that do not fit the decoder, documents of fewer than 2 tokens, or
-/// options out of range.
+/// Error{kUsage} for no plans, plans that do not fit the decoder, documents of fewer than 2 tokens,
+/// or options out of range.
 SweepLosses sweep(const models::Decoder& decoder, const models::TokenBatch& documents,
                   std::span<const PruningPlan> plans, const SweepOptions& options);
 
-/// The predicted positions of the document with number `ordinal` (its line in the file, so that they
-/// do not depend on what else is evaluated): `count` of 1..T-1 drawn without replacement by the seed,
-/// ascending; all of them for count 0 or count >= T - 1. Error{kUsage} for a negative count or T < 2.
+/// The predicted positions of the document with number `ordinal` (its line in the file, so that
+/// they do not depend on what else is evaluated): `count` of 1..T-1 drawn without replacement by
+/// the seed, ascending; all of them for count 0 or count >= T - 1. Error{kUsage} for a negative
+/// count or T < 2.
 std::vector<int64_t> sampled_positions(int64_t token_count, int64_t count, uint64_t seed,
                                        int64_t ordinal);
 

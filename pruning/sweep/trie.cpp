@@ -27,7 +27,8 @@ void order_children(DepthTrie& trie, size_t index) {
   });
   for (const size_t child : node.children) {
     const int64_t below = trie.nodes[child].activations;
-    node.activations = std::max(node.activations, child == node.children.back() ? below : below + 1);
+    node.activations =
+        std::max(node.activations, child == node.children.back() ? below : below + 1);
   }
 }
 

@@ -9,12 +9,12 @@
 namespace plumb::pruning {
 
 /// The plans of a sweep as a trie over the blocks that stay. A node is a distinct prefix of kept
-/// blocks; the root is the empty prefix. A walk evaluates every node's block once, whatever the number
-/// of plans that share it.
+/// blocks; the root is the empty prefix. A walk evaluates every node's block once, whatever the
+/// number of plans that share it.
 struct TrieNode {
   int64_t block = -1;  ///< the block that leads here; -1 at the root
-  /// Indices of nodes in the order of a walk: the one whose subtree needs the most activations is the
-  /// last, as it may take over its parent's; ties by ascending block.
+  /// Indices of nodes in the order of a walk: the one whose subtree needs the most activations is
+  /// the last, as it may take over its parent's; ties by ascending block.
   std::vector<size_t> children;
   std::vector<size_t> plans;  ///< indices into the distinct plans that end here
   /// Activations alive at once below here, this node's own included.
