@@ -52,8 +52,8 @@ struct LineFigure {
 };
 
 struct Cell {
-  int row = 0;
-  int column = 0;
+  int row = 0;     ///< the number shown: first_row .. first_row + rows - 1
+  int column = 0;  ///< 0 .. columns - 1
   double value = 0;
   bool marked = false;
   std::string tooltip;
@@ -71,6 +71,7 @@ struct HeatFigure {
   bool normalise_rows = false;  ///< colours by each row's own range, as in the paper's Fig 4
   std::string value_label;      ///< "angular distance, half turns"
   std::vector<Cell> cells;
+  std::string mark_label;  ///< what a marked cell is, for the key: "l*, the least of its row"
 };
 
 struct Table {
