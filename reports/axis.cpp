@@ -64,7 +64,8 @@ Axis axis(double low, double high, const AxisOptions& options) {
   out.step = nice_step(high - low, options);
   const double shown = options.per_cent ? 100 * out.step : out.step;
   int decimals = 0;
-  // 2.5 needs one decimal more than its power of ten says; 9 decimals are beyond what a tick can carry.
+  // 2.5 needs one decimal more than its power of ten says; 9 decimals are beyond what a tick can
+  // carry.
   while (decimals < 9 && std::abs(shown * std::pow(10.0, decimals) -
                                   std::round(shown * std::pow(10.0, decimals))) > 1e-6)
     ++decimals;
@@ -73,8 +74,9 @@ Axis axis(double low, double high, const AxisOptions& options) {
     const double value = k * out.step;
     out.ticks.push_back(value);
     const bool tiny = shown < 1e-6 || std::abs(value) >= 1e9;
-    std::string label = tiny && value != 0 ? readable(options.per_cent ? 100 * value : value)
-                                           : typeset(plain(options.per_cent ? 100 * value : value, decimals));
+    std::string label = tiny && value != 0
+                            ? readable(options.per_cent ? 100 * value : value)
+                            : typeset(plain(options.per_cent ? 100 * value : value, decimals));
     if (options.per_cent) label += std::string(kThinSpace) + "%";
     out.labels.push_back(std::move(label));
   }

@@ -6,7 +6,8 @@
 
 namespace plumb::reports {
 
-/// Maps [low, high] to [from, to] in SVG user units; `from` may be the larger one, as SVG's y runs downwards.
+/// Maps [low, high] to [from, to] in SVG user units; `from` may be the larger one, as SVG's y runs
+/// downwards.
 struct Scale {
   double low = 0, high = 1;
   double from = 0, to = 1;
@@ -27,11 +28,13 @@ struct Axis {
   std::vector<std::string> labels;  ///< as many decimals as the step needs, U+2212 for minus
 };
 
-/// Ticks at 1, 2, 2.5 or 5 times a power of ten, as near to `about` as can be. Needs low < high, both finite.
+/// Ticks at 1, 2, 2.5 or 5 times a power of ten, as near to `about` as can be. Needs low < high,
+/// both finite.
 Axis axis(double low, double high, const AxisOptions& options = {});
 
-/// A number for people: whole numbers in full, others with `digits` significant digits, thousands set apart by thin
-/// spaces, U+2212 for minus, powers of ten where plain digits would mislead (1.2e-7 is "1.2 × 10^-7" in superscripts).
+/// A number for people: whole numbers in full, others with `digits` significant digits, thousands
+/// set apart by thin spaces, U+2212 for minus, powers of ten where plain digits would mislead
+/// (1.2e-7 is "1.2 × 10^-7" in superscripts).
 std::string readable(double value, int digits = 4);
 
 /// A coordinate: at most two decimals, no trailing zeros, never "-0".

@@ -9,8 +9,9 @@
 
 namespace plumb::reports {
 
-/// Figures as inline SVG. Every drawing is an `svg` with role="img", a title and a desc; marks carry what they show in
-/// `data-*` attributes with all digits, so that a reader's script or a test can take the numbers back out.
+/// Figures as inline SVG. Every drawing is an `svg` with role="img", a title and a desc; marks
+/// carry what they show in `data-*` attributes with all digits, so that a reader's script or a test
+/// can take the numbers back out.
 
 /// The drawing and what its caption must add because the drawing cannot show it.
 struct Drawing {
@@ -18,10 +19,12 @@ struct Drawing {
   std::vector<std::string> notes;
 };
 
-/// `id` is unique in the page. Error{kInvariant} naming figure and series for a value that is not finite.
+/// `id` is unique in the page. Error{kInvariant} naming figure and series for a value that is not
+/// finite.
 Drawing draw(const LineFigure& figure, const std::string& id);
 
-/// Error{kInvariant} for a value that is not finite or a cell outside [first_row, first_row + rows) x [0, columns).
+/// Error{kInvariant} for a value that is not finite or a cell outside [first_row, first_row + rows)
+/// x [0, columns).
 Drawing draw(const HeatFigure& figure, const std::string& id);
 
 /// Opens the `svg` with its title and desc.
@@ -38,10 +41,14 @@ void label(Markup& out, double x, double y, const std::string& anchor, const std
            const std::string& text);
 void rule(Markup& out, double x1, double y1, double x2, double y2, const std::string& css_class);
 
+/// Appends one vertex to the data of a `path`: the first moves, the others draw.
+void append_vertex(std::string& path, double x, double y);
+
 // --- parts of line charts -----------------------------------------------------------------------
 
-/// The axes' ends: fitted to points and references, or as the figure fixes them. Intervals may widen the fitted range
-/// by half of the points' span at each end; what lies beyond is cut at the frame and counted.
+/// The axes' ends: fitted to points and references, or as the figure fixes them. Intervals may
+/// widen the fitted range by half of the points' span at each end; what lies beyond is cut at the
+/// frame and counted.
 struct LineDomain {
   double x_low = 0, x_high = 1, y_low = 0, y_high = 1;
   Axis x, y;
@@ -62,8 +69,8 @@ double draw_legend(Markup& out, const LineFigure& figure, double left, double to
 /// Classes of a series' line: its colour and, where it is dashed or has no markers, its dash.
 std::string series_class(const LineFigure& figure, size_t index);
 
-/// Labels of what crosses the plot from bottom to top, stacked above it where they would collide; the plot's top is
-/// `top` + the returned height. `y_label` takes the left end of the lowest row.
+/// Labels of what crosses the plot from bottom to top, stacked above it where they would collide;
+/// the plot's top is `top` + the returned height. `y_label` takes the left end of the lowest row.
 struct StripLabel {
   std::string text;
   double at = 0;      ///< centre, in user units

@@ -30,7 +30,8 @@ constexpr size_t kSteps = 1024;
 std::array<double, kSteps + 1> path_lengths() {
   std::array<double, kSteps + 1> lengths{};
   for (size_t i = 1; i <= kSteps; ++i) {
-    const Lab a = path(static_cast<double>(i - 1) / kSteps), b = path(static_cast<double>(i) / kSteps);
+    const Lab a = path(static_cast<double>(i - 1) / kSteps),
+              b = path(static_cast<double>(i) / kSteps);
     lengths[i] = lengths[i - 1] + std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
   }
   for (double& length : lengths) length /= lengths.back();

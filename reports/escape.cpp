@@ -13,15 +13,20 @@ struct Decoded {
   bool valid = false;  ///< where it is not, `bytes` are the maximal ill-formed part
 };
 
-/// Least and greatest second byte after `lead`: what shuts out overlong forms, surrogates and values that are too big
-/// (The Unicode Standard, table 3-7).
+/// Least and greatest second byte after `lead`: what shuts out overlong forms, surrogates and
+/// values that are too big (The Unicode Standard, table 3-7).
 std::pair<uint8_t, uint8_t> second_byte_range(uint8_t lead) {
   switch (lead) {
-    case 0xE0: return {0xA0, 0xBF};
-    case 0xED: return {0x80, 0x9F};
-    case 0xF0: return {0x90, 0xBF};
-    case 0xF4: return {0x80, 0x8F};
-    default: return {0x80, 0xBF};
+    case 0xE0:
+      return {0xA0, 0xBF};
+    case 0xED:
+      return {0x80, 0x9F};
+    case 0xF0:
+      return {0x90, 0xBF};
+    case 0xF4:
+      return {0x80, 0x8F};
+    default:
+      return {0x80, 0xBF};
   }
 }
 
@@ -81,14 +86,27 @@ std::string escape_markup(std::string_view bytes) {
   std::string out;
   for (const char c : clean_text(bytes)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
       // A parser would turn a bare CR into LF; as a reference it stays what it was.
-      case '\r': out += "&#13;"; break;
-      default: out += c;
+      case '\r':
+        out += "&#13;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

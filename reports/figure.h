@@ -11,44 +11,44 @@ namespace plumb::reports {
 struct Point {
   double x = 0;
   double y = 0;
-  std::optional<double> low;   ///< ends of the interval, where there is one
-  std::optional<double> high;
+  std::optional<double> low = {};  ///< ends of the interval, where there is one
+  std::optional<double> high = {};
 };
 
 struct Series {
-  std::string label;
-  std::vector<Point> points;
-  bool dashed = false;   ///< a prediction or reference rather than a measurement
+  std::string label = {};
+  std::vector<Point> points = {};
+  bool dashed = false;  ///< a prediction or reference rather than a measurement
   bool markers = true;
 };
 
 /// A line across the plot, such as "random guess" at y = 1.
 struct Reference {
-  std::string label;
+  std::string label = {};
   double value = 0;
   bool vertical = false;
 };
 
 /// A shaded region, such as a published collapse band.
 struct Band {
-  std::string label;
+  std::string label = {};
   double low = 0;
   double high = 0;
   bool vertical = true;  ///< spans x from low to high; otherwise y
 };
 
 struct LineFigure {
-  std::string id;       ///< unique in the report, [a-z0-9-]
-  std::string title;
-  std::string caption;  ///< what to see and how it was measured
-  std::string x_label;
-  std::string y_label;
+  std::string id = {};  ///< unique in the report, [a-z0-9-]
+  std::string title = {};
+  std::string caption = {};  ///< what to see and how it was measured
+  std::string x_label = {};
+  std::string y_label = {};
   bool x_is_fraction = false;  ///< ticks as per cent
-  std::vector<Series> series;
-  std::vector<Reference> references;
-  std::vector<Band> bands;
-  std::optional<double> y_low;   ///< fixed axis ends, or fitted to the data
-  std::optional<double> y_high;
+  std::vector<Series> series = {};
+  std::vector<Reference> references = {};
+  std::vector<Band> bands = {};
+  std::optional<double> y_low = {};  ///< fixed axis ends, or fitted to the data
+  std::optional<double> y_high = {};
 };
 
 struct Cell {
@@ -56,31 +56,31 @@ struct Cell {
   int column = 0;  ///< 0 .. columns - 1
   double value = 0;
   bool marked = false;
-  std::string tooltip;
+  std::string tooltip = {};
 };
 
 struct HeatFigure {
-  std::string id;
-  std::string title;
-  std::string caption;
-  std::string row_label;     ///< "n, blocks removed"
-  std::string column_label;  ///< "l, first removed block"
+  std::string id = {};
+  std::string title = {};
+  std::string caption = {};
+  std::string row_label = {};     ///< "n, blocks removed"
+  std::string column_label = {};  ///< "l, first removed block"
   int first_row = 1;
   int rows = 0;
   int columns = 0;
-  bool normalise_rows = false;  ///< colours by each row's own range, as in the paper's Fig 4
-  std::string value_label;      ///< "angular distance, half turns"
-  std::vector<Cell> cells;
-  std::string mark_label;  ///< what a marked cell is, for the key: "l*, the least of its row"
+  bool normalise_rows = false;   ///< colours by each row's own range, as in the paper's Fig 4
+  std::string value_label = {};  ///< "angular distance, half turns"
+  std::vector<Cell> cells = {};
+  std::string mark_label = {};  ///< what a marked cell is, for the key: "l*, the least of its row"
 };
 
 struct Table {
-  std::string id;
-  std::string title;
-  std::string caption;
+  std::string id = {};
+  std::string title = {};
+  std::string caption = {};
   std::vector<std::string> columns;
-  std::vector<std::vector<std::string>> rows;
-  std::vector<bool> numeric;  ///< per column: right-aligned
+  std::vector<std::vector<std::string>> rows = {};
+  std::vector<bool> numeric = {};  ///< per column: right-aligned
 };
 
 }  // namespace plumb::reports

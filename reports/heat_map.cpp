@@ -35,17 +35,19 @@ struct Grid {
 
 void require_sound(const HeatFigure& figure) {
   if (figure.rows < 1 || figure.columns < 1)
-    throw Error(ErrorKind::kInvariant, text("figure '", figure.id, "' has ", figure.rows, " rows and ",
-                                            figure.columns, " columns; it needs at least one of each"));
+    throw Error(ErrorKind::kInvariant,
+                text("figure '", figure.id, "' has ", figure.rows, " rows and ", figure.columns,
+                     " columns; it needs at least one of each"));
   for (const Cell& cell : figure.cells) {
-    const std::string where = text("figure '", figure.id, "', cell (", cell.row, ", ", cell.column, ")");
+    const std::string where =
+        text("figure '", figure.id, "', cell (", cell.row, ", ", cell.column, ")");
     if (!std::isfinite(cell.value))
       throw Error(ErrorKind::kInvariant, where + ": the value is not finite; leave the cell out");
-    if (cell.row < figure.first_row || cell.row >= figure.first_row + figure.rows || cell.column < 0 ||
-        cell.column >= figure.columns)
+    if (cell.row < figure.first_row || cell.row >= figure.first_row + figure.rows ||
+        cell.column < 0 || cell.column >= figure.columns)
       throw Error(ErrorKind::kInvariant,
-                  text(where, " is outside rows ", figure.first_row, "..", figure.first_row + figure.rows - 1,
-                       " and columns 0..", figure.columns - 1));
+                  text(where, " is outside rows ", figure.first_row, "..",
+                       figure.first_row + figure.rows - 1, " and columns 0..", figure.columns - 1));
   }
 }
 
@@ -75,20 +77,28 @@ void draw_cells(Markup& out, const Grid& grid) {
   for (const Cell& cell : grid.figure.cells) {
     const Range& range = ranges.at(cell.row);
     const double x = grid.left_of(cell.column), y = grid.top_of(cell.row);
-    Attributes attributes{{"class", "cell"},          {"data-row", text(cell.row)},
-                          {"data-column", text(cell.column)}, {"data-value", shortest(cell.value)}};
+    Attributes attributes{{"class", "cell"},
+                          {"data-row", text(cell.row)},
+                          {"data-column", text(cell.column)},
+                          {"data-value", shortest(cell.value)}};
     if (cell.marked) attributes.emplace_back("data-marked", "true");
     out.open("g", attributes).element("title", tooltip(grid.figure, cell));
-    Attributes shape{{"x", px(x)}, {"y", px(y)}, {"width", px(grid.size - gap)}, {"height", px(grid.size - gap)}};
+    Attributes shape{{"x", px(x)},
+                     {"y", px(y)},
+                     {"width", px(grid.size - gap)},
+                     {"height", px(grid.size - gap)}};
     // A row without a range has no place on a scale of its own.
     if (range.low == range.high)
       shape.emplace_back("class", "no-range");
     else
-      shape.emplace_back("fill", hex(heat_colour((cell.value - range.low) / (range.high - range.low))));
+      shape.emplace_back("fill",
+                         hex(heat_colour((cell.value - range.low) / (range.high - range.low))));
     out.leaf("rect", shape);
     if (cell.marked)
-      out.leaf("circle", {{"cx", px(x + (grid.size - gap) / 2)}, {"cy", px(y + (grid.size - gap) / 2)},
-                          {"r", px(std::clamp(0.2 * grid.size, 1.6, 4.0))}, {"class", "star"}});
+      out.leaf("circle", {{"cx", px(x + (grid.size - gap) / 2)},
+                          {"cy", px(y + (grid.size - gap) / 2)},
+                          {"r", px(std::clamp(0.2 * grid.size, 1.6, 4.0))},
+                          {"class", "star"}});
     out.close();
   }
   out.close().line();
@@ -100,7 +110,8 @@ void draw_axes(Markup& out, const Grid& grid) {
   const double half = grid.size / 2;
   // Room for a label of two digits decides how many ticks there may be.
   const auto about = [&](int count) {
-    return AxisOptions{.about = std::clamp(static_cast<int>(count * grid.size / 55), 2, 10), .integers = true};
+    return AxisOptions{.about = std::clamp(static_cast<int>(count * grid.size / 55), 2, 10),
+                       .integers = true};
   };
   out.open("g", {{"class", "axis"}});
   const Axis columns = axis(0, std::max(1, figure.columns - 1), about(figure.columns));
@@ -110,19 +121,23 @@ void draw_axes(Markup& out, const Grid& grid) {
     label(out, grid.left_of(column) + half, plot.bottom + 16, "middle", "tick", columns.labels[i]);
   }
   const int last = figure.first_row + figure.rows - 1;
-  const Axis rows = axis(figure.first_row, std::max(last, figure.first_row + 1), about(figure.rows));
+  const Axis rows =
+      axis(figure.first_row, std::max(last, figure.first_row + 1), about(figure.rows));
   std::vector<int> ticks;
   for (const double tick : rows.ticks) ticks.push_back(static_cast<int>(tick));
-  if (ticks.empty() || ticks.front() - figure.first_row >= rows.step / 2) ticks.push_back(figure.first_row);
+  if (ticks.empty() || ticks.front() - figure.first_row >= rows.step / 2)
+    ticks.push_back(figure.first_row);
   for (const int row : ticks)
-    if (row <= last) label(out, plot.left - 7, grid.top_of(row) + half + 4, "end", "tick", text(row));
+    if (row <= last)
+      label(out, plot.left - 7, grid.top_of(row) + half + 4, "end", "tick", text(row));
   label(out, plot.left, plot.bottom + 37, "start", "axis-label", figure.column_label);
   label(out, 0, plot.top - 10, "start", "axis-label", figure.row_label);
   out.close().line();
 }
 
 /// Colour bar, its ticks, and the sign of marked cells, with its upper left corner at (left, top).
-void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, double left, double top) {
+void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, double left,
+              double top) {
   Range range;
   for (const Cell& cell : figure.cells) range.add(cell.value);
   out.open("linearGradient", {{"id", id + "-scale"}});
@@ -133,7 +148,10 @@ void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, doub
   out.close();
   out.open("g", {{"class", "key"}});
   label(out, left, top + 10, "start", "axis-label", figure.value_label);
-  out.leaf("rect", {{"x", px(left)}, {"y", px(top + 18)}, {"width", px(kKeyWidth)}, {"height", "10"},
+  out.leaf("rect", {{"x", px(left)},
+                    {"y", px(top + 18)},
+                    {"width", px(kKeyWidth)},
+                    {"height", "10"},
                     {"fill", "url(#" + id + "-scale)"}});
   if (figure.normalise_rows) {
     label(out, left, top + 43, "start", "tick", "least of its row");
@@ -146,7 +164,8 @@ void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, doub
       label(out, scale(ticks.ticks[i]), top + 44, "middle", "tick", ticks.labels[i]);
     }
   }
-  const bool marked = std::any_of(figure.cells.begin(), figure.cells.end(), [](const Cell& c) { return c.marked; });
+  const bool marked =
+      std::any_of(figure.cells.begin(), figure.cells.end(), [](const Cell& c) { return c.marked; });
   if (marked && !figure.mark_label.empty()) {
     out.leaf("circle", {{"cx", px(left + 5)}, {"cy", px(top + 64)}, {"r", "4"}, {"class", "star"}});
     label(out, left + 16, top + 68, "start", "tick", figure.mark_label);

@@ -14,8 +14,10 @@ void write_head(Markup& out, const Report& report) {
   out.open("head").line();
   out.leaf("meta", {{"charset", "utf-8"}}).line();
   out.leaf("meta", {{"http-equiv", "Content-Security-Policy"},
-                    {"content", content_security_policy(style_sheet())}}).line();
-  out.leaf("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}).line();
+                    {"content", content_security_policy(style_sheet())}})
+      .line();
+  out.leaf("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}})
+      .line();
   out.leaf("meta", {{"name", "color-scheme"}, {"content", "light dark"}}).line();
   out.leaf("meta", {{"name", "referrer"}, {"content", "no-referrer"}}).line();
   out.element("title", report.title).line();
@@ -24,7 +26,9 @@ void write_head(Markup& out, const Report& report) {
 }
 
 void write_header(Markup& out, const Report& report) {
-  out.open("header").element("a", {{"class", "skip"}, {"href", "#verdicts"}}, "Skip to the verdicts").line();
+  out.open("header")
+      .element("a", {{"class", "skip"}, {"href", "#verdicts"}}, "Skip to the verdicts")
+      .line();
   out.element("h1", report.title).line();
   if (!report.subtitle.empty()) out.element("p", {{"class", "subtitle"}}, report.subtitle).line();
   if (!report.headline.empty()) {
@@ -37,7 +41,8 @@ void write_header(Markup& out, const Report& report) {
   out.element("a", {{"href", "#verdicts"}}, "Verdicts");
   if (!report.figures.empty()) out.text(" ").element("a", {{"href", "#figures"}}, "Figures");
   if (!report.warnings.empty()) out.text(" ").element("a", {{"href", "#limits"}}, "Limits");
-  if (!report.provenance.empty()) out.text(" ").element("a", {{"href", "#provenance"}}, "Provenance");
+  if (!report.provenance.empty())
+    out.text(" ").element("a", {{"href", "#provenance"}}, "Provenance");
   out.close().close().line();
 }
 
@@ -82,13 +87,16 @@ std::string Ids::claim(const std::string& wanted) {
 }
 
 void open_scroll(Markup& out, const std::string& name) {
-  out.open("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", name}});
+  out.open("div",
+           {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", name}});
 }
 
 std::string to_html(const Report& report) {
   Ids ids;
   Markup out;
-  out.raw("<!DOCTYPE html>\n").open("html", {{"xmlns", "http://www.w3.org/1999/xhtml"}, {"lang", "en"}}).line();
+  out.raw("<!DOCTYPE html>\n")
+      .open("html", {{"xmlns", "http://www.w3.org/1999/xhtml"}, {"lang", "en"}})
+      .line();
   write_head(out, report);
   out.open("body").line();
   write_header(out, report);
@@ -98,9 +106,10 @@ std::string to_html(const Report& report) {
   write_limits(out, report);
   write_provenance(out, report);
   out.close().line();
-  out.open("footer").element("p", text("Every number of this page, with all its digits and samples, is in ",
-                                       "results.json beside it: ", report.records.size(), " records. ",
-                                       "The verdicts are in junit.xml as well."));
+  out.open("footer").element(
+      "p", text("Every number of this page, with all its digits and samples, is in ",
+                "results.json beside it: ", report.records.size(), " records. ",
+                "The verdicts are in junit.xml as well."));
   out.close().line().close().line().close().line();
   return out.str();
 }

@@ -39,17 +39,20 @@ void write_data(Markup& out, const LineFigure& figure) {
   out.element("caption", figure.y_label + "; intervals in brackets").open("thead").open("tr");
   out.element("th", {{"scope", "col"}, {"class", "number"}}, figure.x_label);
   for (const Series& series : figure.series)
-    out.element("th", {{"scope", "col"}, {"class", "number"}}, series.label.empty() ? figure.y_label : series.label);
+    out.element("th", {{"scope", "col"}, {"class", "number"}},
+                series.label.empty() ? figure.y_label : series.label);
   out.close().close().open("tbody");
   for (const auto& [x, row] : rows) {
-    out.open("tr").element("th", {{"scope", "row"}, {"class", "number"}},
-                           figure.x_is_fraction ? readable(100 * x) + "\xE2\x80\xAF%" : readable(x));
+    out.open("tr").element(
+        "th", {{"scope", "row"}, {"class", "number"}},
+        figure.x_is_fraction ? readable(100 * x) + "\xE2\x80\xAF%" : readable(x));
     for (const auto& cell : row) {
       out.open("td", {{"class", "number"}});
       for (size_t k = 0; k < cell.size(); ++k) {
         out.text((k == 0 ? "" : "; ") + readable(cell[k]->y));
         if (has_interval(*cell[k]))
-          out.element("span", {{"class", "span"}}, " [" + readable(*cell[k]->low) + ", " + readable(*cell[k]->high) + "]");
+          out.element("span", {{"class", "span"}},
+                      " [" + readable(*cell[k]->low) + ", " + readable(*cell[k]->high) + "]");
       }
       out.close();
     }
@@ -62,9 +65,11 @@ void write_data(Markup& out, const HeatFigure& figure) {
   std::map<std::pair<int, int>, const Cell*> cells;
   for (const Cell& cell : figure.cells) cells[{cell.row, cell.column}] = &cell;
   open_data(out, figure.title, figure.cells.size(), "cell");
-  out.element("caption", figure.value_label + "; rows: " + figure.row_label + "; columns: " + figure.column_label +
+  out.element("caption", figure.value_label + "; rows: " + figure.row_label +
+                             "; columns: " + figure.column_label +
                              (figure.mark_label.empty() ? "" : "; bold: " + figure.mark_label));
-  out.open("thead").open("tr").element("th", {{"scope", "col"}, {"class", "number"}}, figure.row_label);
+  out.open("thead").open("tr").element("th", {{"scope", "col"}, {"class", "number"}},
+                                       figure.row_label);
   for (int column = 0; column < figure.columns; ++column)
     out.element("th", {{"scope", "col"}, {"class", "number"}}, text(column));
   out.close().close().open("tbody");
@@ -93,8 +98,12 @@ void write_figure(Markup& out, const Figure& figure, const std::string& css_clas
   out.close().line();
 }
 
-void write_figure(Markup& out, const LineFigure& figure, Ids& ids) { write_figure(out, figure, "line-figure", ids); }
-void write_figure(Markup& out, const HeatFigure& figure, Ids& ids) { write_figure(out, figure, "heat-figure", ids); }
+void write_figure(Markup& out, const LineFigure& figure, Ids& ids) {
+  write_figure(out, figure, "line-figure", ids);
+}
+void write_figure(Markup& out, const HeatFigure& figure, Ids& ids) {
+  write_figure(out, figure, "heat-figure", ids);
+}
 
 void write_figure(Markup& out, const Table& table, Ids& ids) {
   for (const auto& row : table.rows)
@@ -104,7 +113,9 @@ void write_figure(Markup& out, const Table& table, Ids& ids) {
   const auto css_class = [&](size_t column) {
     return std::string(column < table.numeric.size() && table.numeric[column] ? "number" : "");
   };
-  out.open("figure", {{"id", ids.claim(table.id)}, {"class", "table-figure"}}).element("h3", table.title).line();
+  out.open("figure", {{"id", ids.claim(table.id)}, {"class", "table-figure"}})
+      .element("h3", table.title)
+      .line();
   open_scroll(out, table.title);
   out.open("table").open("thead").open("tr");
   for (size_t i = 0; i < table.columns.size(); ++i)

@@ -11,13 +11,13 @@
 
 namespace plumb::reports {
 
-/// Hands out ids that are unique in one page. Those of the page's sections are taken from the start, so that links to
-/// them cannot be hijacked by a figure's name.
+/// Hands out ids that are unique in one page. Those of the page's sections are taken from the
+/// start, so that links to them cannot be hijacked by a figure's name.
 class Ids {
  public:
   Ids();
-  /// `wanted` as a slug, with a number behind it where it is taken. A figure's title, text and clip path append their
-  /// own endings to it, so ids that end alike are kept apart as well.
+  /// `wanted` as a slug, with a number behind it where it is taken. A figure's title, text and clip
+  /// path append their own endings to it, so ids that end alike are kept apart as well.
   std::string claim(const std::string& wanted);
 
  private:

@@ -51,15 +51,18 @@ std::string shown_dimensions(const Record& record) {
 
 void write_evidence(Markup& out, const Verdict& verdict) {
   if (verdict.evidence.empty()) return;
-  out.open("details").element("summary", text("Evidence: ", verdict.evidence.size(),
-                                              verdict.evidence.size() == 1 ? " number" : " numbers"));
+  out.open("details").element("summary",
+                              text("Evidence: ", verdict.evidence.size(),
+                                   verdict.evidence.size() == 1 ? " number" : " numbers"));
   open_scroll(out, "Evidence for " + verdict.title);
   out.open("table").open("thead").open("tr");
   for (const char* head : {"What", "At"}) out.element("th", {{"scope", "col"}}, head);
-  for (const char* head : {"Value", "Interval"}) out.element("th", {{"scope", "col"}, {"class", "number"}}, head);
+  for (const char* head : {"Value", "Interval"})
+    out.element("th", {{"scope", "col"}, {"class", "number"}}, head);
   out.element("th", {{"scope", "col"}}, "Unit").close().close().open("tbody");
   for (const Record& record : verdict.evidence) {
-    const bool number = std::holds_alternative<double>(record.value) || std::holds_alternative<int64_t>(record.value);
+    const bool number = std::holds_alternative<double>(record.value) ||
+                        std::holds_alternative<int64_t>(record.value);
     out.open("tr").element("td", record.name).element("td", shown_dimensions(record));
     out.element("td", {{"class", number ? "number" : ""}}, shown_value(record));
     out.element("td", {{"class", "number"}}, shown_interval(record));
@@ -70,8 +73,11 @@ void write_evidence(Markup& out, const Verdict& verdict) {
 
 void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
   const Badge& badge = kBadges[rank(verdict.kind)];
-  // Roles said aloud: on narrow screens the rows are laid out as blocks, and browsers then forget that they are rows.
-  out.open("tr", {{"id", id}, {"role", "row"}, {"data-claim", verdict.claim},
+  // Roles said aloud: on narrow screens the rows are laid out as blocks, and browsers then forget
+  // that they are rows.
+  out.open("tr", {{"id", id},
+                  {"role", "row"},
+                  {"data-claim", verdict.claim},
                   {"data-verdict", std::string(verdict_name(verdict.kind))}});
   out.open("td", {{"class", "which"}, {"role", "cell"}});
   out.open("span", {{"class", text("badge ", badge.css_class)}});
@@ -81,9 +87,11 @@ void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
   out.open("th", {{"class", "claim"}, {"role", "rowheader"}, {"scope", "row"}});
   out.element("strong", verdict.title.empty() ? verdict.claim : verdict.title);
   if (!verdict.statement.empty()) out.element("span", {{"class", "statement"}}, verdict.statement);
-  if (!verdict.source.empty()) out.element("span", {{"class", "source"}}, "Source: " + verdict.source);
+  if (!verdict.source.empty())
+    out.element("span", {{"class", "source"}}, "Source: " + verdict.source);
   out.close();
-  out.open("td", {{"class", "why"}, {"role", "cell"}}).element("span", {{"class", "reason"}}, verdict.reason);
+  out.open("td", {{"class", "why"}, {"role", "cell"}})
+      .element("span", {{"class", "reason"}}, verdict.reason);
   write_evidence(out, verdict);
   out.close();
   out.element("td", {{"class", "next"}, {"role", "cell"}}, verdict.next_step).close().line();
@@ -93,14 +101,16 @@ void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
 
 std::string shown_value(const Value& value) {
   if (const auto* number = std::get_if<double>(&value)) return readable(*number);
-  if (const auto* count = std::get_if<int64_t>(&value)) return readable(static_cast<double>(*count));
+  if (const auto* count = std::get_if<int64_t>(&value))
+    return readable(static_cast<double>(*count));
   if (const auto* words = std::get_if<std::string>(&value)) return *words;
   if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
   return "none";
 }
 
 std::string shown_value(const Record& record) {
-  if (std::holds_alternative<std::monostate>(record.value)) return "not obtained: " + record.absent_reason;
+  if (std::holds_alternative<std::monostate>(record.value))
+    return "not obtained: " + record.absent_reason;
   return shown_value(record.value);
 }
 
@@ -119,14 +129,16 @@ void write_verdicts(Markup& out, const std::vector<Verdict>& verdicts, Ids& ids)
   out.element("p", {{"class", "summary"}}, summary(verdicts)).line();
   std::vector<const Verdict*> order;
   for (const Verdict& verdict : verdicts) order.push_back(&verdict);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Verdict* a, const Verdict* b) { return rank(a->kind) < rank(b->kind); });
+  std::stable_sort(order.begin(), order.end(), [](const Verdict* a, const Verdict* b) {
+    return rank(a->kind) < rank(b->kind);
+  });
   out.open("table", {{"class", "verdicts"}, {"role", "table"}});
   out.open("thead", {{"role", "rowgroup"}}).open("tr", {{"role", "row"}});
   for (const char* head : {"Verdict", "Claim", "Why", "Next step"})
     out.element("th", {{"scope", "col"}, {"role", "columnheader"}}, head);
   out.close().close().line().open("tbody", {{"role", "rowgroup"}}).line();
-  for (const Verdict* verdict : order) write_row(out, *verdict, ids.claim("claim-" + verdict->claim));
+  for (const Verdict* verdict : order)
+    write_row(out, *verdict, ids.claim("claim-" + verdict->claim));
   out.close().close().close().line();
 }
 

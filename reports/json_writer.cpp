@@ -27,8 +27,9 @@ std::string describe(const Record& record) {
 
 Json finite(const Record& record, double value, const std::string& what) {
   if (!std::isfinite(value))
-    refuse(record, text(what, " is ", value, ", which is no number in JSON; a number that could not be obtained is "
-                                             "absent and has a reason"));
+    refuse(record, text(what, " is ", value,
+                        ", which is no number in JSON; a number that could not be obtained is "
+                        "absent and has a reason"));
   return value;
 }
 
@@ -40,7 +41,8 @@ Json scalar(const Record& record, const Value& value, const std::string& what) {
   return nullptr;
 }
 
-Json strings(const std::vector<std::pair<std::string, std::string>>& pairs, const std::string& where) {
+Json strings(const std::vector<std::pair<std::string, std::string>>& pairs,
+             const std::string& where) {
   Json out = Json::object();
   for (const auto& [key, value] : pairs)
     if (!out.emplace(repair_utf8(key), repair_utf8(value)).second)
@@ -51,7 +53,8 @@ Json strings(const std::vector<std::pair<std::string, std::string>>& pairs, cons
 Json dimensions_of(const Record& record) {
   Json out = Json::object();
   for (const Dimension& dimension : record.dimensions)
-    if (!out.emplace(repair_utf8(dimension.name), scalar(record, dimension.value, "dimension '" + dimension.name + "'"))
+    if (!out.emplace(repair_utf8(dimension.name),
+                     scalar(record, dimension.value, "dimension '" + dimension.name + "'"))
              .second)
       refuse(record, "dimension '" + clean_text(dimension.name) + "' is given twice");
   return out;
@@ -60,7 +63,8 @@ Json dimensions_of(const Record& record) {
 Json json_of(const Record& record) {
   const bool absent = std::holds_alternative<std::monostate>(record.value);
   if (absent == record.absent_reason.empty())
-    refuse(record, absent ? "has neither a value nor a reason for having none" : "has a value and a reason for having none");
+    refuse(record, absent ? "has neither a value nor a reason for having none"
+                          : "has a value and a reason for having none");
   Json out;
   out["name"] = repair_utf8(record.name);
   out["dimensions"] = dimensions_of(record);
@@ -108,23 +112,28 @@ Json json_of(const Verdict& verdict) {
 template <typename Element>
 std::string lines(const std::vector<Element>& elements) {
   std::string out = "[";
-  for (size_t i = 0; i < elements.size(); ++i) out += (i == 0 ? "\n" : ",\n") + json_of(elements[i]).dump();
+  for (size_t i = 0; i < elements.size(); ++i)
+    out += (i == 0 ? "\n" : ",\n") + json_of(elements[i]).dump();
   return out + (elements.empty() ? "]" : "\n]");
 }
 
 }  // namespace
 
 std::string to_results_json(const Report& report) {
-  return escape_line_separators(text("{\n\"schema_version\": 1,\n\"run\": ", strings(report.run, "run").dump(1),
-                                     ",\n\"records\": ", lines(report.records),
-                                     ",\n\"verdicts\": ", lines(report.verdicts), "\n}\n"));
+  return escape_line_separators(
+      text("{\n\"schema_version\": 1,\n\"run\": ", strings(report.run, "run").dump(1),
+           ",\n\"records\": ", lines(report.records), ",\n\"verdicts\": ", lines(report.verdicts),
+           "\n}\n"));
 }
 
 std::string to_provenance_json(const Report& report) {
   Json groups = Json::object();
   for (const auto& [name, facts] : report.provenance)
-    if (!groups.emplace(repair_utf8(name), strings(facts, "provenance of '" + clean_text(name) + "'")).second)
-      throw Error(ErrorKind::kInvariant, "provenance: group '" + clean_text(name) + "' is given twice");
+    if (!groups
+             .emplace(repair_utf8(name), strings(facts, "provenance of '" + clean_text(name) + "'"))
+             .second)
+      throw Error(ErrorKind::kInvariant,
+                  "provenance: group '" + clean_text(name) + "' is given twice");
   Json warnings = Json::array();
   for (const std::string& warning : report.warnings) warnings.push_back(repair_utf8(warning));
   const Json out = {{"schema_version", 1},

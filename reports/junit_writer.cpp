@@ -35,20 +35,24 @@ std::string property_value(const Record& record) {
   if (std::holds_alternative<std::monostate>(record.value)) out += ": " + record.absent_reason;
   if (!record.unit.empty() && record.unit != "1") out += " " + record.unit;
   if (record.interval)
-    out += text(" [", shortest(record.interval->low), ", ", shortest(record.interval->high), "] at ",
-                shortest(record.interval->level));
+    out += text(" [", shortest(record.interval->low), ", ", shortest(record.interval->high),
+                "] at ", shortest(record.interval->level));
   return out;
 }
 
 /// JUnit's three ways not to pass; none for a pass.
 const char* outcome(VerdictKind kind) {
   switch (kind) {
-    case VerdictKind::kPass: return nullptr;
-    case VerdictKind::kFail: return "failure";
-    case VerdictKind::kInvalid: return "error";
+    case VerdictKind::kPass:
+      return nullptr;
+    case VerdictKind::kFail:
+      return "failure";
+    case VerdictKind::kInvalid:
+      return "error";
     case VerdictKind::kInconclusive:
     case VerdictKind::kNotRun:
-    case VerdictKind::kIncomparable: return "skipped";
+    case VerdictKind::kIncomparable:
+      return "skipped";
   }
   return "error";
 }
@@ -67,13 +71,15 @@ void append_case(pugi::xml_node suite, const Verdict& verdict, const std::string
   property("verdict", std::string(verdict_name(verdict.kind)));
   if (!verdict.title.empty()) property("title", verdict.title);
   if (verdict.required) property("required", "true");
-  for (const Record& record : verdict.evidence) property(property_name(record), property_value(record));
+  for (const Record& record : verdict.evidence)
+    property(property_name(record), property_value(record));
   if (const char* element = outcome(verdict.kind)) {
     pugi::xml_node node = test.append_child(element);
     set(node, "message", text(verdict_name(verdict.kind), ": ", verdict.reason));
     if (verdict.kind == VerdictKind::kFail || verdict.kind == VerdictKind::kInvalid)
       set(node, "type", std::string(verdict_name(verdict.kind)));
-    const std::string body = verdict.statement + (verdict.next_step.empty() ? "" : "\nNext: " + verdict.next_step);
+    const std::string body =
+        verdict.statement + (verdict.next_step.empty() ? "" : "\nNext: " + verdict.next_step);
     node.append_child(pugi::node_pcdata).set_value(clean_text(body).c_str());
   }
 }

@@ -28,8 +28,8 @@ std::vector<Point> sorted(std::vector<Point> points) {
 }
 
 bool as_band(const Series& series) {
-  return static_cast<size_t>(std::count_if(series.points.begin(), series.points.end(),
-                                           has_interval)) >= kBandFrom;
+  return static_cast<size_t>(
+             std::count_if(series.points.begin(), series.points.end(), has_interval)) >= kBandFrom;
 }
 
 std::string shown_x(const LineFigure& figure, double x) {
@@ -41,7 +41,8 @@ std::string tooltip(const Canvas& canvas, const Series& series, const Point& poi
   std::string out = series.label.empty() ? "" : series.label + "\n";
   out += figure.x_label + ": " + shown_x(figure, point.x) + "\n";
   out += figure.y_label + ": " + readable(point.y);
-  if (has_interval(point)) out += " (" + readable(*point.low) + " to " + readable(*point.high) + ")";
+  if (has_interval(point))
+    out += " (" + readable(*point.low) + " to " + readable(*point.high) + ")";
   return out;
 }
 
@@ -53,9 +54,14 @@ void draw_regions(Markup& out, const Canvas& canvas) {
     const double right = band.vertical ? canvas.x(high) : plot.right;
     const double top = band.vertical ? plot.top : canvas.y(high);
     const double bottom = band.vertical ? plot.bottom : canvas.y(low);
-    out.open("rect", {{"x", px(left)}, {"y", px(top)}, {"width", px(right - left)},
-                      {"height", px(bottom - top)}, {"class", "region"}, {"clip-path", canvas.clip()},
-                      {"data-band", band.label}, {"data-low", shortest(band.low)},
+    out.open("rect", {{"x", px(left)},
+                      {"y", px(top)},
+                      {"width", px(right - left)},
+                      {"height", px(bottom - top)},
+                      {"class", "region"},
+                      {"clip-path", canvas.clip()},
+                      {"data-band", band.label},
+                      {"data-low", shortest(band.low)},
                       {"data-high", shortest(band.high)}});
     out.element("title", band.label).close();
   }
@@ -85,8 +91,10 @@ void draw_references(Markup& out, const Canvas& canvas) {
   const Plot& plot = canvas.plot;
   for (const Reference& reference : canvas.figure.references) {
     const double at = reference.vertical ? canvas.x(reference.value) : canvas.y(reference.value);
-    out.open("g", {{"class", "reference"}, {"clip-path", canvas.clip()},
-                   {"data-reference", reference.label}, {"data-value", shortest(reference.value)}});
+    out.open("g", {{"class", "reference"},
+                   {"clip-path", canvas.clip()},
+                   {"data-reference", reference.label},
+                   {"data-value", shortest(reference.value)}});
     out.element("title", reference.label + ": " + readable(reference.value));
     if (reference.vertical)
       rule(out, at, plot.top, at, plot.bottom, "reference-line");
@@ -96,7 +104,8 @@ void draw_references(Markup& out, const Canvas& canvas) {
   }
 }
 
-/// One polygon for each run of neighbours that have an interval: a point without one leaves a gap, not a guess.
+/// One polygon for each run of neighbours that have an interval: a point without one leaves a gap,
+/// not a guess.
 void draw_interval_band(Markup& out, const Canvas& canvas, const std::vector<Point>& points) {
   for (size_t begin = 0; begin < points.size();) {
     size_t end = begin;
@@ -104,9 +113,9 @@ void draw_interval_band(Markup& out, const Canvas& canvas, const std::vector<Poi
     if (end - begin > 1) {
       std::string path;
       for (size_t i = begin; i < end; ++i)
-        path += (path.empty() ? "M" : "L") + px(canvas.x(points[i].x)) + " " + px(canvas.y(*points[i].high));
+        append_vertex(path, canvas.x(points[i].x), canvas.y(*points[i].high));
       for (size_t i = end; i-- > begin;)
-        path += "L" + px(canvas.x(points[i].x)) + " " + px(canvas.y(*points[i].low));
+        append_vertex(path, canvas.x(points[i].x), canvas.y(*points[i].low));
       out.leaf("path", {{"d", path + "Z"}, {"class", "interval"}, {"clip-path", canvas.clip()}});
     }
     begin = std::max(end, begin) + 1;
@@ -136,13 +145,16 @@ std::string point_path(const Canvas& canvas, size_t index, const Point& point, d
   return marker_path(index, x, canvas.y(point.y), size);
 }
 
-void draw_points(Markup& out, const Canvas& canvas, size_t index, const std::vector<Point>& points) {
+void draw_points(Markup& out, const Canvas& canvas, size_t index,
+                 const std::vector<Point>& points) {
   const Series& series = canvas.figure.series[index];
   const double size = points.size() > 40 ? 2.6 : 3.6;
   for (const Point& point : points) {
     const bool beyond = point.y > canvas.domain.y_high || point.y < canvas.domain.y_low;
-    Attributes attributes{{"class", "point"}, {"data-series", series.label},
-                          {"data-x", shortest(point.x)}, {"data-y", shortest(point.y)}};
+    Attributes attributes{{"class", "point"},
+                          {"data-series", series.label},
+                          {"data-x", shortest(point.x)},
+                          {"data-y", shortest(point.y)}};
     if (point.low) attributes.emplace_back("data-low", shortest(*point.low));
     if (point.high) attributes.emplace_back("data-high", shortest(*point.high));
     out.open("g", attributes);
@@ -151,7 +163,8 @@ void draw_points(Markup& out, const Canvas& canvas, size_t index, const std::vec
       out.leaf("path", {{"d", point_path(canvas, index, point, size)}, {"class", "mark"}});
     // Something to point at that is larger than the mark.
     const double y = std::clamp(canvas.y(point.y), canvas.plot.top, canvas.plot.bottom);
-    out.leaf("circle", {{"cx", px(canvas.x(point.x))}, {"cy", px(y)}, {"r", "7"}, {"class", "target"}});
+    out.leaf("circle",
+             {{"cx", px(canvas.x(point.x))}, {"cy", px(y)}, {"r", "7"}, {"class", "target"}});
     out.close();
   }
 }
@@ -161,10 +174,10 @@ void draw_series(Markup& out, const Canvas& canvas, size_t index) {
   const std::vector<Point> points = sorted(series.points);
   out.open("g", {{"class", text("series s", index % 8)}});
   std::string path;
-  for (const Point& point : points)
-    path += (path.empty() ? "M" : "L") + px(canvas.x(point.x)) + " " + px(canvas.y(point.y));
+  for (const Point& point : points) append_vertex(path, canvas.x(point.x), canvas.y(point.y));
   if (points.size() > 1)
-    out.leaf("path", {{"d", path}, {"class", "line " + series_class(canvas.figure, index)},
+    out.leaf("path", {{"d", path},
+                      {"class", "line " + series_class(canvas.figure, index)},
                       {"clip-path", canvas.clip()}});
   if (!as_band(series)) draw_whiskers(out, canvas, points);
   draw_points(out, canvas, index, points);
@@ -174,9 +187,11 @@ void draw_series(Markup& out, const Canvas& canvas, size_t index) {
 std::vector<StripLabel> strip_labels(const LineFigure& figure, const Scale& x) {
   std::vector<StripLabel> out;
   for (const Band& band : figure.bands)
-    if (band.vertical) out.push_back({shorten(clean_text(band.label), 60), (x(band.low) + x(band.high)) / 2, false});
+    if (band.vertical)
+      out.push_back({shorten(clean_text(band.label), 60), (x(band.low) + x(band.high)) / 2, false});
   for (const Reference& reference : figure.references)
-    if (reference.vertical) out.push_back({shorten(clean_text(reference.label), 60), x(reference.value), true});
+    if (reference.vertical)
+      out.push_back({shorten(clean_text(reference.label), 60), x(reference.value), true});
   return out;
 }
 
@@ -184,18 +199,20 @@ std::string description(const LineFigure& figure) {
   std::string out = text(figure.y_label, " against ", figure.x_label, "; ", figure.series.size(),
                          figure.series.size() == 1 ? " line" : " lines");
   for (size_t i = 0; i < figure.series.size(); ++i)
-    out += (i == 0 ? ": " : ", ") + figure.series[i].label;
+    out += text(i == 0 ? ": " : ", ", figure.series[i].label);
   return out + ". The numbers are in the table below the figure.";
 }
 
 std::vector<std::string> notes(const LineDomain& domain) {
   std::vector<std::string> out;
   if (domain.points_beyond > 0)
-    out.push_back(text(domain.points_beyond, domain.points_beyond == 1 ? " point lies" : " points lie",
+    out.push_back(text(domain.points_beyond,
+                       domain.points_beyond == 1 ? " point lies" : " points lie",
                        " beyond the axis and ", domain.points_beyond == 1 ? "is" : "are",
                        " drawn as arrows at its end; the table has the values."));
   if (domain.intervals_beyond > 0)
-    out.push_back(text(domain.intervals_beyond, domain.intervals_beyond == 1 ? " interval runs" : " intervals run",
+    out.push_back(text(domain.intervals_beyond,
+                       domain.intervals_beyond == 1 ? " interval runs" : " intervals run",
                        " on beyond the axis; the table has the ends."));
   return out;
 }
@@ -204,8 +221,10 @@ std::vector<std::string> notes(const LineDomain& domain) {
 
 void open_svg(Markup& out, const std::string& id, double width, double height,
               const std::string& title, const std::string& text) {
-  out.open("svg", {{"xmlns", "http://www.w3.org/2000/svg"}, {"viewBox", "0 0 " + px(width) + " " + px(height)},
-                   {"role", "img"}, {"aria-labelledby", id + "-title " + id + "-desc"}});
+  out.open("svg", {{"xmlns", "http://www.w3.org/2000/svg"},
+                   {"viewBox", "0 0 " + px(width) + " " + px(height)},
+                   {"role", "img"},
+                   {"aria-labelledby", id + "-title " + id + "-desc"}});
   out.element("title", {{"id", id + "-title"}}, title);
   out.element("desc", {{"id", id + "-desc"}}, text).line();
 }
@@ -230,8 +249,11 @@ Drawing draw(const LineFigure& figure, const std::string& id) {
   Markup out;
   open_svg(out, id, kWidth, plot.bottom + 48, figure.title, description(figure));
   out.open("clipPath", {{"id", id + "-clip"}});
-  out.leaf("rect", {{"x", px(plot.left)}, {"y", px(plot.top)}, {"width", px(plot.right - plot.left)},
-                    {"height", px(plot.bottom - plot.top)}}).close();
+  out.leaf("rect", {{"x", px(plot.left)},
+                    {"y", px(plot.top)},
+                    {"width", px(plot.right - plot.left)},
+                    {"height", px(plot.bottom - plot.top)}})
+      .close();
   out.raw(legend.str());
   draw_regions(out, canvas);
   draw_axes(out, canvas);
@@ -239,7 +261,8 @@ Drawing draw(const LineFigure& figure, const std::string& id) {
   draw_references(out, canvas);
   for (size_t i = 0; i < labels.size(); ++i) {
     const double baseline = plot.top - 10 - 17 * strip.rows[i];
-    if (labels[i].line) rule(out, labels[i].at, baseline + 4, labels[i].at, plot.top, "reference-line");
+    if (labels[i].line)
+      rule(out, labels[i].at, baseline + 4, labels[i].at, plot.top, "reference-line");
     label(out, strip.centres[i], baseline, "middle", "note", labels[i].text);
   }
   for (size_t i = 0; i < figure.series.size(); ++i)

@@ -21,9 +21,9 @@ struct Range {
 void require_finite(const LineFigure& figure) {
   const auto check = [&](double value, const std::string& where) {
     if (!std::isfinite(value))
-      throw Error(ErrorKind::kInvariant,
-                  text("figure '", figure.id, "', ", where, ": a value is not finite; leave the point "
-                       "out and say why in the caption"));
+      throw Error(ErrorKind::kInvariant, text("figure '", figure.id, "', ", where,
+                                              ": a value is not finite; leave the point "
+                                              "out and say why in the caption"));
   };
   for (const Series& series : figure.series)
     for (const Point& point : series.points)
@@ -67,7 +67,8 @@ Range y_range(const LineFigure& figure) {
   for (const Band& band : figure.bands)
     if (!band.vertical) range.add(band.low), range.add(band.high);
   if (range.low == range.high) range.low -= room, range.high += room;
-  // An axis that nearly reaches zero had better reach it: then heights can be compared, not only differences.
+  // An axis that nearly reaches zero had better reach it: then heights can be compared, not only
+  // differences.
   if (range.low > 0 && range.low < 0.35 * range.high) range.low = 0;
   if (points.low >= 0) range.low = std::max(range.low, 0.0);
   return range;
@@ -101,14 +102,15 @@ LineDomain line_domain(const LineFigure& figure) {
   // A fitted end goes on to the next tick, so that no curve ends in the open above the last label.
   if (!figure.y_low) out.y_low = step * std::floor(out.y_low / step + 1e-9);
   if (!figure.y_high) out.y_high = step * std::ceil(out.y_high / step - 1e-9);
-  out.y = axis(out.y_low, out.y_high, {.about = static_cast<int>(std::lround((out.y_high - out.y_low) / step))});
+  out.y = axis(out.y_low, out.y_high,
+               {.about = static_cast<int>(std::lround((out.y_high - out.y_low) / step))});
 
   for (const Series& series : figure.series)
     for (const Point& point : series.points) {
       const bool inside = point.y >= out.y_low && point.y <= out.y_high;
       out.points_beyond += !inside;
-      out.intervals_beyond += inside && has_interval(point) &&
-                              (*point.low < out.y_low || *point.high > out.y_high);
+      out.intervals_beyond +=
+          inside && has_interval(point) && (*point.low < out.y_low || *point.high > out.y_high);
     }
   return out;
 }

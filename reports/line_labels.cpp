@@ -64,36 +64,59 @@ Place best_place(const LineFigure& figure, const Plot& plot, const Scale& x, con
 
 void label(Markup& out, double x, double y, const std::string& anchor, const std::string& css_class,
            const std::string& text) {
-  out.element("text", {{"x", px(x)}, {"y", px(y)}, {"text-anchor", anchor}, {"class", css_class}}, text);
+  out.element("text", {{"x", px(x)}, {"y", px(y)}, {"text-anchor", anchor}, {"class", css_class}},
+              text);
 }
 
 void rule(Markup& out, double x1, double y1, double x2, double y2, const std::string& css_class) {
-  out.leaf("line", {{"x1", px(x1)}, {"y1", px(y1)}, {"x2", px(x2)}, {"y2", px(y2)}, {"class", css_class}});
+  out.leaf("line",
+           {{"x1", px(x1)}, {"y1", px(y1)}, {"x2", px(x2)}, {"y2", px(y2)}, {"class", css_class}});
+}
+
+void append_vertex(std::string& path, double x, double y) {
+  path += path.empty() ? 'M' : 'L';
+  path += px(x);
+  path += ' ';
+  path += px(y);
 }
 
 std::string marker_path(size_t index, double x, double y, double size) {
-  const auto at = [&](double dx, double dy) {
-    return px(x + dx * size) + " " + px(y + dy * size);
-  };
   const auto polygon = [&](std::initializer_list<std::pair<double, double>> corners) {
     std::string path;
-    for (const auto& [dx, dy] : corners) path += (path.empty() ? "M" : "L") + at(dx, dy);
+    for (const auto& [dx, dy] : corners) append_vertex(path, x + dx * size, y + dy * size);
     return path + "Z";
   };
   switch (index % 8) {
-    case 0:  // circle
-      return "M" + at(-0.9, 0) + "a" + px(0.9 * size) + " " + px(0.9 * size) + " 0 1 0 " +
-             px(1.8 * size) + " 0a" + px(0.9 * size) + " " + px(0.9 * size) + " 0 1 0 " +
-             px(-1.8 * size) + " 0Z";
-    case 1: return polygon({{-0.8, -0.8}, {0.8, -0.8}, {0.8, 0.8}, {-0.8, 0.8}});
-    case 2: return polygon({{0, -1.05}, {1, 0.8}, {-1, 0.8}});
-    case 3: return polygon({{0, -1.15}, {1.15, 0}, {0, 1.15}, {-1.15, 0}});
-    case 4: return polygon({{-1, -0.8}, {1, -0.8}, {0, 1.05}});
+    case 0: {  // circle, as two half turns
+      const std::string radius = px(0.9 * size), width = px(1.8 * size);
+      return text("M", px(x - 0.9 * size), " ", px(y), "a", radius, " ", radius, " 0 1 0 ", width,
+                  " 0a", radius, " ", radius, " 0 1 0 -", width, " 0Z");
+    }
+    case 1:
+      return polygon({{-0.8, -0.8}, {0.8, -0.8}, {0.8, 0.8}, {-0.8, 0.8}});
+    case 2:
+      return polygon({{0, -1.05}, {1, 0.8}, {-1, 0.8}});
+    case 3:
+      return polygon({{0, -1.15}, {1.15, 0}, {0, 1.15}, {-1.15, 0}});
+    case 4:
+      return polygon({{-1, -0.8}, {1, -0.8}, {0, 1.05}});
     case 5:  // plus
-      return polygon({{-.35, -1.1}, {.35, -1.1}, {.35, -.35}, {1.1, -.35}, {1.1, .35}, {.35, .35},
-                      {.35, 1.1}, {-.35, 1.1}, {-.35, .35}, {-1.1, .35}, {-1.1, -.35}, {-.35, -.35}});
-    case 6: return polygon({{-0.55, -1.1}, {0.55, -1.1}, {0.55, 1.1}, {-0.55, 1.1}});
-    default: return polygon({{0, -1.1}, {1.05, -.34}, {.65, .89}, {-.65, .89}, {-1.05, -.34}});
+      return polygon({{-.35, -1.1},
+                      {.35, -1.1},
+                      {.35, -.35},
+                      {1.1, -.35},
+                      {1.1, .35},
+                      {.35, .35},
+                      {.35, 1.1},
+                      {-.35, 1.1},
+                      {-.35, .35},
+                      {-1.1, .35},
+                      {-1.1, -.35},
+                      {-.35, -.35}});
+    case 6:
+      return polygon({{-0.55, -1.1}, {0.55, -1.1}, {0.55, 1.1}, {-0.55, 1.1}});
+    default:
+      return polygon({{0, -1.1}, {1.05, -.34}, {.65, .89}, {-.65, .89}, {-1.05, -.34}});
   }
 }
 
@@ -112,7 +135,8 @@ std::string series_class(const LineFigure& figure, size_t index) {
 }
 
 double draw_legend(Markup& out, const LineFigure& figure, double left, double top, double width) {
-  if (figure.series.size() < 2 && (figure.series.empty() || figure.series[0].label.empty())) return 0;
+  if (figure.series.size() < 2 && (figure.series.empty() || figure.series[0].label.empty()))
+    return 0;
   double x = left, y = top + 12;
   out.open("g", {{"class", "legend"}});
   for (size_t i = 0; i < figure.series.size(); ++i) {
@@ -145,7 +169,8 @@ Strip arrange_strip(const std::vector<StripLabel>& labels, double left, double r
   if (y_label_width > 0) taken.push_back({0, y_label_width + 12, 0}), rows = 1;
   for (const StripLabel& strip_label : labels) {
     const double half = text_width(strip_label.text, kFont) / 2;
-    const double centre = std::clamp(strip_label.at, std::min(left + half, right), std::max(right - half, left));
+    const double centre =
+        std::clamp(strip_label.at, std::min(left + half, right), std::max(right - half, left));
     int row = 0;
     const auto collides = [&](const Taken& other) {
       return other.row == row && centre - half < other.to && centre + half > other.from;

@@ -12,8 +12,9 @@ namespace plumb::reports {
 using Attribute = std::pair<std::string_view, std::string>;
 using Attributes = std::vector<Attribute>;
 
-/// Writes HTML that is at the same time well-formed XML, so that the page can be read back by any XML parser. Text and
-/// attribute values are escaped here and nowhere else; element and attribute names come from our own code.
+/// Writes HTML that is at the same time well-formed XML, so that the page can be read back by any
+/// XML parser. Text and attribute values are escaped here and nowhere else; element and attribute
+/// names come from our own code.
 class Markup {
  public:
   Markup& open(std::string_view name, const Attributes& attributes = {});

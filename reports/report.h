@@ -16,8 +16,9 @@ namespace plumb::reports {
 struct Report {
   std::string title;
   std::string subtitle;
-  std::vector<std::pair<std::string, std::string>> headline;    ///< label, value: a few figures on top
-  std::vector<std::string> warnings;                            ///< what limits the numbers
+  std::vector<std::pair<std::string, std::string>>
+      headline;                       ///< label, value: a few figures on top
+  std::vector<std::string> warnings;  ///< what limits the numbers
   std::vector<Verdict> verdicts;
   std::vector<std::variant<LineFigure, HeatFigure, Table>> figures;
   std::vector<Record> records;
@@ -31,12 +32,12 @@ struct Report {
 /// Every string is untrusted and escaped for its context.
 std::string to_html(const Report& report);
 
-/// results.json: {schema_version, run, records, verdicts}; see schema/results.schema.json. NaN and infinities cannot
-/// occur: Error{kInvariant} names the record.
+/// results.json: {schema_version, run, records, verdicts}; see schema/results.schema.json. NaN and
+/// infinities cannot occur: Error{kInvariant} names the record.
 std::string to_results_json(const Report& report);
 
-/// JUnit XML of the verdicts: FAIL is a failure; INCONCLUSIVE, NOT RUN, INCOMPARABLE are skipped with the reason;
-/// INVALID is an error. Numbers of the evidence in properties; names unique.
+/// JUnit XML of the verdicts: FAIL is a failure; INCONCLUSIVE, NOT RUN, INCOMPARABLE are skipped
+/// with the reason; INVALID is an error. Numbers of the evidence in properties; names unique.
 std::string to_junit_xml(const Report& report);
 
 /// provenance.json.
@@ -45,7 +46,8 @@ std::string to_provenance_json(const Report& report);
 /// Error{kInput} naming the first difference from the schema.
 void validate_results(const std::string& json);
 
-/// Writes report.html, results.json, junit.xml and provenance.json into `folder`, each atomically, report.html last.
+/// Writes report.html, results.json, junit.xml and provenance.json into `folder`, each atomically,
+/// report.html last.
 void write_report(const Report& report, const std::filesystem::path& folder);
 
 }  // namespace plumb::reports

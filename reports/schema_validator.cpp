@@ -15,19 +15,39 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array kKeywords = {
-    "type",      "const",     "enum",        "required", "properties", "additionalProperties", "items",
-    "minItems",  "minLength", "maxLength",   "pattern",  "minimum",    "exclusiveMinimum",     "exclusiveMaximum",
-    "oneOf",     "anyOf",     "$ref",        "$schema",  "$id",        "$defs",                "title",
-    "description"};
+constexpr std::array kKeywords = {"type",
+                                  "const",
+                                  "enum",
+                                  "required",
+                                  "properties",
+                                  "additionalProperties",
+                                  "items",
+                                  "minItems",
+                                  "minLength",
+                                  "maxLength",
+                                  "pattern",
+                                  "minimum",
+                                  "exclusiveMinimum",
+                                  "exclusiveMaximum",
+                                  "oneOf",
+                                  "anyOf",
+                                  "$ref",
+                                  "$schema",
+                                  "$id",
+                                  "$defs",
+                                  "title",
+                                  "description"};
 
 constexpr size_t kLongestPatternInput = 256;
 
-[[noreturn]] void refuse_schema(const std::string& what) { throw Error(ErrorKind::kInvariant, "schema: " + what); }
+[[noreturn]] void refuse_schema(const std::string& what) {
+  throw Error(ErrorKind::kInvariant, "schema: " + what);
+}
 
 void require_understood(const Json& schema) {
   if (schema.is_boolean()) return;
-  if (!schema.is_object()) refuse_schema("found " + schema.dump() + ", needed an object or a boolean");
+  if (!schema.is_object())
+    refuse_schema("found " + schema.dump() + ", needed an object or a boolean");
   for (const auto& [key, rule] : schema.items()) {
     if (std::find(kKeywords.begin(), kKeywords.end(), key) == kKeywords.end())
       refuse_schema("keyword '" + key + "' is not understood here");
@@ -37,8 +57,10 @@ void require_understood(const Json& schema) {
       for (const Json& inner : rule) require_understood(inner);
     if (key == "items" || key == "additionalProperties") require_understood(rule);
   }
-  if (schema.contains("pattern") && schema.value("maxLength", kLongestPatternInput + 1) > kLongestPatternInput)
-    refuse_schema(text("a pattern needs a maxLength of at most ", kLongestPatternInput, " beside it"));
+  if (schema.contains("pattern") &&
+      schema.value("maxLength", kLongestPatternInput + 1) > kLongestPatternInput)
+    refuse_schema(
+        text("a pattern needs a maxLength of at most ", kLongestPatternInput, " beside it"));
 }
 
 std::string kind_of(const Json& value) {
@@ -56,14 +78,17 @@ bool has_type(const Json& value, const std::string& type) {
   if (type == "number") return value.is_number();
   // 1.0 is an integer to JSON Schema, whatever its spelling.
   if (type == "integer")
-    return value.is_number_integer() || (value.is_number() && value.get<double>() == std::floor(value.get<double>()));
+    return value.is_number_integer() ||
+           (value.is_number() && value.get<double>() == std::floor(value.get<double>()));
   if (type == "string") return value.is_string();
   if (type == "array") return value.is_array();
   if (type == "object") return value.is_object();
   refuse_schema("type '" + type + "' does not exist");
 }
 
-std::string brief(const Json& value) { return shorten(value.dump(-1, ' ', false, Json::error_handler_t::replace), 60); }
+std::string brief(const Json& value) {
+  return shorten(value.dump(-1, ' ', false, Json::error_handler_t::replace), 60);
+}
 
 std::string found(const std::string& path, const std::string& what, const std::string& needed) {
   return (path.empty() ? "the document" : path) + ": found " + what + ", needed " + needed;
@@ -86,10 +111,13 @@ std::string check_type(const Json& rule, const Json& value, const std::string& p
 std::string check_string(const Json& schema, const std::string& value, const std::string& path) {
   const size_t length = code_points(value);
   if (length < schema.value("minLength", size_t{0}))
-    return found(path, text("a text of ", length, " characters"), text("at least ", schema["minLength"].get<size_t>()));
+    return found(path, text("a text of ", length, " characters"),
+                 text("at least ", schema["minLength"].get<size_t>()));
   if (length > schema.value("maxLength", length))
-    return found(path, text("a text of ", length, " characters"), text("at most ", schema["maxLength"].get<size_t>()));
-  if (schema.contains("pattern") && !std::regex_search(value, std::regex(schema["pattern"].get<std::string>())))
+    return found(path, text("a text of ", length, " characters"),
+                 text("at most ", schema["maxLength"].get<size_t>()));
+  if (schema.contains("pattern") &&
+      !std::regex_search(value, std::regex(schema["pattern"].get<std::string>())))
     return found(path, brief(value), "text of the form " + schema["pattern"].get<std::string>());
   return "";
 }
@@ -106,24 +134,33 @@ std::string check_number(const Json& schema, double value, const std::string& pa
 
 }  // namespace
 
-SchemaValidator::SchemaValidator(Json schema) : schema_(std::move(schema)) { require_understood(schema_); }
+SchemaValidator::SchemaValidator(Json schema) : schema_(std::move(schema)) {
+  require_understood(schema_);
+}
 
-std::string SchemaValidator::first_difference(const Json& document) const { return check(schema_, document, ""); }
+std::string SchemaValidator::first_difference(const Json& document) const {
+  return check(schema_, document, "");
+}
 
 const Json& SchemaValidator::resolve(const std::string& reference) const {
   constexpr std::string_view kPrefix = "#/$defs/";
   const std::string name = reference.substr(std::min(kPrefix.size(), reference.size()));
-  if (!reference.starts_with(kPrefix) || !schema_.contains("$defs") || !schema_["$defs"].contains(name))
+  if (!reference.starts_with(kPrefix) || !schema_.contains("$defs") ||
+      !schema_["$defs"].contains(name))
     refuse_schema("$ref '" + reference + "' leads nowhere");
   return schema_["$defs"][name];
 }
 
-std::string SchemaValidator::check(const Json& schema, const Json& value, const std::string& path) const {
+std::string SchemaValidator::check(const Json& schema, const Json& value,
+                                   const std::string& path) const {
   if (schema.is_boolean())
-    return schema.get<bool>() ? "" : (path.empty() ? "the document" : path) + ": is not allowed here";
+    return schema.get<bool>() ? ""
+                              : (path.empty() ? "the document" : path) + ": is not allowed here";
   std::string difference;
-  if (schema.contains("$ref")) difference = check(resolve(schema["$ref"].get<std::string>()), value, path);
-  if (difference.empty() && schema.contains("type")) difference = check_type(schema["type"], value, path);
+  if (schema.contains("$ref"))
+    difference = check(resolve(schema["$ref"].get<std::string>()), value, path);
+  if (difference.empty() && schema.contains("type"))
+    difference = check_type(schema["type"], value, path);
   if (difference.empty() && schema.contains("const") && value != schema["const"])
     difference = found(path, brief(value), schema["const"].dump());
   if (difference.empty() && schema.contains("enum") &&
@@ -137,10 +174,12 @@ std::string SchemaValidator::check(const Json& schema, const Json& value, const 
   return difference.empty() ? check_alternatives(schema, value, path) : difference;
 }
 
-std::string SchemaValidator::check_object(const Json& schema, const Json& value, const std::string& path) const {
+std::string SchemaValidator::check_object(const Json& schema, const Json& value,
+                                          const std::string& path) const {
   if (schema.contains("required"))
     for (const Json& key : schema["required"])
-      if (!value.contains(key.get<std::string>())) return inside(path, key.get<std::string>()) + ": is missing";
+      if (!value.contains(key.get<std::string>()))
+        return inside(path, key.get<std::string>()) + ": is missing";
   const Json none = Json::object();
   const Json& known = schema.contains("properties") ? schema["properties"] : none;
   for (const auto& [key, member] : value.items()) {
@@ -150,16 +189,19 @@ std::string SchemaValidator::check_object(const Json& schema, const Json& value,
       difference = check(known[key], member, here);
     else if (schema.contains("additionalProperties")) {
       const Json& others = schema["additionalProperties"];
-      difference = others == Json(false) ? here + ": is not a known property" : check(others, member, here);
+      difference =
+          others == Json(false) ? here + ": is not a known property" : check(others, member, here);
     }
     if (!difference.empty()) return difference;
   }
   return "";
 }
 
-std::string SchemaValidator::check_array(const Json& schema, const Json& value, const std::string& path) const {
+std::string SchemaValidator::check_array(const Json& schema, const Json& value,
+                                         const std::string& path) const {
   if (value.size() < schema.value("minItems", size_t{0}))
-    return found(path, text(value.size(), " items"), text("at least ", schema["minItems"].get<size_t>()));
+    return found(path, text(value.size(), " items"),
+                 text("at least ", schema["minItems"].get<size_t>()));
   if (!schema.contains("items")) return "";
   for (size_t i = 0; i < value.size(); ++i) {
     const std::string difference = check(schema["items"], value[i], text(path, "[", i, "]"));
@@ -168,7 +210,8 @@ std::string SchemaValidator::check_array(const Json& schema, const Json& value, 
   return "";
 }
 
-std::string SchemaValidator::check_alternatives(const Json& schema, const Json& value, const std::string& path) const {
+std::string SchemaValidator::check_alternatives(const Json& schema, const Json& value,
+                                                const std::string& path) const {
   for (const char* keyword : {"oneOf", "anyOf"}) {
     if (!schema.contains(keyword)) continue;
     size_t matches = 0;
@@ -180,7 +223,8 @@ std::string SchemaValidator::check_alternatives(const Json& schema, const Json& 
     }
     if (matches == 0) return "no alternative fits: " + differences;
     if (matches > 1 && std::string_view(keyword) == "oneOf")
-      return (path.empty() ? "the document" : path) + text(": fits ", matches, " alternatives, needed exactly one");
+      return (path.empty() ? "the document" : path) +
+             text(": fits ", matches, " alternatives, needed exactly one");
   }
   return "";
 }

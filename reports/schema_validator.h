@@ -8,12 +8,14 @@ namespace plumb::reports {
 
 /// A validator for the part of JSON Schema 2020-12 that our schemas use:
 ///
-///     type  const  enum  required  properties  additionalProperties  items  minItems  minLength  maxLength
-///     pattern  minimum  exclusiveMinimum  exclusiveMaximum  oneOf  anyOf  $ref to #/$defs  true  false
+///     type  const  enum  required  properties  additionalProperties  items  minItems  minLength
+///     maxLength pattern  minimum  exclusiveMinimum  exclusiveMaximum  oneOf  anyOf  $ref to
+///     #/$defs  true  false
 ///
-/// and, without effect, $schema $id $defs title description. Any other keyword in a schema is Error{kInvariant}: a rule
-/// that is not understood must not look like one that holds. `pattern` needs a maxLength of at most 256 beside it,
-/// because std::regex recurses once for each character. Documents nest at most as deep as `parse_json` allows.
+/// and, without effect, $schema $id $defs title description. Any other keyword in a schema is
+/// Error{kInvariant}: a rule that is not understood must not look like one that holds. `pattern`
+/// needs a maxLength of at most 256 beside it, because std::regex recurses once for each character.
+/// Documents nest at most as deep as `parse_json` allows.
 class SchemaValidator {
  public:
   /// Error{kInvariant} for a schema with a keyword that is not in the list above.
@@ -27,7 +29,8 @@ class SchemaValidator {
   std::string check(const Json& schema, const Json& value, const std::string& path) const;
   std::string check_object(const Json& schema, const Json& value, const std::string& path) const;
   std::string check_array(const Json& schema, const Json& value, const std::string& path) const;
-  std::string check_alternatives(const Json& schema, const Json& value, const std::string& path) const;
+  std::string check_alternatives(const Json& schema, const Json& value,
+                                 const std::string& path) const;
   const Json& resolve(const std::string& reference) const;
 
   Json schema_;

@@ -9,8 +9,9 @@
 namespace plumb::reports {
 namespace {
 
-// Colours: text on paper at 4.5:1 or more, lines and marks at 3:1 or more, in both themes. The series' colours stay
-// apart for the common kinds of colour blindness, and shape or dash tells them apart without any.
+// Colours: text on paper at 4.5:1 or more, lines and marks at 3:1 or more, in both themes. The
+// series' colours stay apart for the common kinds of colour blindness, and shape or dash tells them
+// apart without any.
 constexpr std::string_view kColours = R"css(
 :root{color-scheme:light dark;--paper:#fffefb;--ink:#22242a;--soft:#5d626c;--hair:#e4e2dc;--faint:#f5f3ee;
 --link:#1d5c96;--region:#b9552a;--region-ink:#8a3d1c;
@@ -151,7 +152,8 @@ std::string base64_of_hex(std::string_view digits) {
   static constexpr char kAlphabet[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (digits.size() % 2 != 0)
-    throw Error(ErrorKind::kInvariant, text(digits.size(), " hexadecimal digits are no whole bytes"));
+    throw Error(ErrorKind::kInvariant,
+                text(digits.size(), " hexadecimal digits are no whole bytes"));
   std::string out;
   for (size_t at = 0; at < digits.size(); at += 6) {
     const size_t nibbles = std::min<size_t>(6, digits.size() - at);

@@ -4,7 +4,8 @@
 namespace plumb::reports {
 
 void write_report(const Report& report, const std::filesystem::path& folder) {
-  // All of them are made before the first is written: a report that cannot be made leaves the folder as it was.
+  // All of them are made before the first is written: a report that cannot be made leaves the
+  // folder as it was.
   const std::string results = to_results_json(report), junit = to_junit_xml(report);
   const std::string provenance = to_provenance_json(report), page = to_html(report);
   require_writable_folder(folder);
