@@ -96,6 +96,8 @@ class Decoder {
   uint64_t weight_bytes() const;  ///< all weights; a tied head counts once
 
  private:
+  void apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const;
+
   ModelConfig config_;
   Dtype dtype_;
   at::Tensor embedding_;

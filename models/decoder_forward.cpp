@@ -3,9 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gather.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -15,6 +14,7 @@
 
 #include "base/error.h"
 #include "models/decoder.h"
+#include "models/kernels/panels.h"
 #include "models/layers/rope_table.h"
 
 namespace plumb::models {
@@ -32,8 +32,8 @@ at::Tensor rotate(const at::Tensor& x, const RopeTable::View& table, int64_t fir
   const at::Tensor wide = x.to(at::kFloat);
   const int64_t half = x.size(-1) / 2, tokens = x.size(2);
   const at::Tensor a = wide.narrow(-1, 0, half), b = wide.narrow(-1, half, half);
-  const at::Tensor cosine = table.cos.narrow(0, first, tokens),
-                   sine = table.sin.narrow(0, first, tokens);
+  const at::Tensor cosine = table.cos.narrow(1, first, tokens).t(),
+                   sine = table.sin.narrow(1, first, tokens).t();
   return at::cat({a * cosine - b * sine, b * cosine + a * sine}, -1).to(x.scalar_type());
 }
 
@@ -60,6 +60,13 @@ at::Tensor feed_forward(const Block& block, const at::Tensor& x, const ModelConf
   return at::linear((at::silu(gate) * up).to(x.scalar_type()), block.down);
 }
 
+void require_in_vocabulary(std::span<const int64_t> targets, int64_t vocabulary) {
+  for (size_t i = 0; i < targets.size(); ++i)
+    if (targets[i] < 0 || targets[i] >= vocabulary)
+      throw Error(ErrorKind::kInput, text("target ", targets[i], " of row ", i,
+                                          " is outside the vocabulary of ", vocabulary));
+}
+
 void require_states(const at::Tensor& x, const ModelConfig& c, Dtype dtype) {
   if (x.dim() < 1 || x.size(-1) != c.width || x.scalar_type() != scalar_type(dtype))
     throw Error(ErrorKind::kInvariant, text("states are ", x.sizes(), " ", x.scalar_type(),
@@ -69,22 +76,43 @@ void require_states(const at::Tensor& x, const ModelConfig& c, Dtype dtype) {
 }  // namespace
 
 at::Tensor Decoder::run_block(int64_t index, const at::Tensor& x) const {
-  at::Tensor out = x.clone();
-  run_block_in_place(index, out);
+  at::Tensor out = at::empty_like(x, at::MemoryFormat::Contiguous);
+  apply_block(index, x, out);
   return out;
 }
 
 void Decoder::run_block_in_place(int64_t index, at::Tensor& x) const {
-  require_states(x, config_, dtype_);
+  if (!x.is_contiguous())
+    throw Error(ErrorKind::kInvariant, "states to write over are not contiguous");
+  apply_block(index, x, x);
+}
+
+void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const {
+  require_states(in, config_, dtype_);
+  if (in.dim() != 3)
+    throw Error(ErrorKind::kInvariant, text("states are ", in.sizes(), ", need [B, T, D]"));
   const Block& b = block(index);
-  const int64_t B = x.size(0), T = x.size(1);
-  const at::Tensor product =
-      at::linear(rms_norm(x, b.attention_norm, config_.norm_epsilon), b.query_key_value);
-  const Heads heads = split_heads(product, config_, rope_->first(T), 0);
-  const at::Tensor mixed = at::scaled_dot_product_attention(heads.query, heads.key, heads.value, {},
-                                                            0.0, true, std::nullopt, true);
-  x.add_(at::linear(mixed.transpose(1, 2).reshape({B, T, -1}), b.attention_out));
-  x.add_(feed_forward(b, x, config_));
+  const at::Tensor x = in.contiguous();
+  const kernels::BlockShape shape{x.size(0),
+                                  x.size(1),
+                                  config_.width,
+                                  config_.head_count,
+                                  config_.kv_head_count,
+                                  config_.head_width,
+                                  config_.feed_forward_width,
+                                  static_cast<float>(config_.norm_epsilon)};
+  const kernels::BlockWeights weights{b.attention_norm.const_data_ptr<float>(),
+                                      b.query_key_value.const_data_ptr(),
+                                      b.attention_out.const_data_ptr(),
+                                      b.feed_forward_norm.const_data_ptr<float>(),
+                                      b.gate_up.const_data_ptr(),
+                                      b.down.const_data_ptr()};
+  const RopeTable::View table = rope_->first(shape.tokens);
+  const kernels::Rotation rotation{table.cos.const_data_ptr<float>(),
+                                   table.sin.const_data_ptr<float>(), table.cos.size(1)};
+  const kernels::PanelKernels& set = kernels::panel_kernels();
+  (dtype_ == Dtype::kFp32 ? set.block_fp32 : set.block_bf16)(
+      shape, weights, rotation, x.const_data_ptr(), out.mutable_data_ptr());
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) const {
@@ -97,14 +125,22 @@ at::Tensor Decoder::logits(const at::Tensor& x) const {
 }
 
 at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets) const {
-  constexpr int64_t kRows = 256;
+  require_states(x, config_, dtype_);
+  if (x.dim() != 2 || targets.dim() != 1 || targets.size(0) != x.size(0) ||
+      targets.scalar_type() != at::kLong)
+    throw Error(ErrorKind::kInvariant,
+                text("states ", x.sizes(), " and targets ", targets.sizes(), " ",
+                     targets.scalar_type(), ", need [N, D] and [N] of int64"));
+  const at::Tensor states = x.contiguous(), wanted = targets.contiguous();
+  const auto* target = wanted.const_data_ptr<int64_t>();
+  require_in_vocabulary({target, static_cast<size_t>(wanted.numel())}, config_.vocabulary_size);
   at::Tensor losses = at::empty({x.size(0)}, at::kFloat);
-  for (int64_t row = 0; row < x.size(0); row += kRows) {
-    const int64_t count = std::min(kRows, x.size(0) - row);
-    const at::Tensor z = logits(x.narrow(0, row, count));
-    const at::Tensor target = targets.narrow(0, row, count).unsqueeze(-1);
-    losses.narrow(0, row, count).copy_(at::logsumexp(z, -1) - z.gather(-1, target).squeeze(-1));
-  }
+  const kernels::HeadShape shape{x.size(0), config_.width, config_.vocabulary_size,
+                                 static_cast<float>(config_.norm_epsilon)};
+  const kernels::PanelKernels& set = kernels::panel_kernels();
+  (dtype_ == Dtype::kFp32 ? set.cross_entropy_fp32 : set.cross_entropy_bf16)(
+      shape, final_norm_.const_data_ptr<float>(), unembedding_.const_data_ptr(),
+      states.const_data_ptr(), target, losses.mutable_data_ptr<float>());
   return losses;
 }
 

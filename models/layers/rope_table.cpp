@@ -11,8 +11,8 @@ namespace {
 
 RopeTable::View make_table(int64_t positions, int64_t head_width, double theta) {
   const int64_t half = head_width / 2;
-  RopeTable::View table{at::empty({positions, half}, at::kFloat),
-                        at::empty({positions, half}, at::kFloat)};
+  RopeTable::View table{at::empty({half, positions}, at::kFloat),
+                        at::empty({half, positions}, at::kFloat)};
   auto* cosine = table.cos.mutable_data_ptr<float>();
   auto* sine = table.sin.mutable_data_ptr<float>();
   for (int64_t i = 0; i < half; ++i) {
@@ -21,8 +21,8 @@ RopeTable::View make_table(int64_t positions, int64_t head_width, double theta) 
         1.0f / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
     for (int64_t p = 0; p < positions; ++p) {
       const double angle = static_cast<double>(static_cast<float>(p) * frequency);
-      cosine[p * half + i] = static_cast<float>(std::cos(angle));
-      sine[p * half + i] = static_cast<float>(std::sin(angle));
+      cosine[i * positions + p] = static_cast<float>(std::cos(angle));
+      sine[i * positions + p] = static_cast<float>(std::sin(angle));
     }
   }
   return table;
@@ -32,9 +32,10 @@ RopeTable::View make_table(int64_t positions, int64_t head_width, double theta) 
 
 RopeTable::View RopeTable::first(int64_t positions) {
   const std::lock_guard lock(mutex_);
-  const int64_t have = table_.cos.defined() ? table_.cos.size(0) : 0;
+  const int64_t have = table_.cos.defined() ? table_.cos.size(1) : 0;
   if (have < positions)
-    table_ = make_table(std::max({positions, 2 * have, int64_t{256}}), head_width_, theta_);
+    table_ = make_table(std::max({(positions + 63) / 64 * 64, 2 * have, int64_t{256}}), head_width_,
+                        theta_);
   return table_;
 }
 

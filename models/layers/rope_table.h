@@ -20,7 +20,8 @@ class RopeTable {
   RopeTable(int64_t head_width, double theta) : head_width_(head_width), theta_(theta) {}
 
   struct View {
-    at::Tensor cos;  ///< [at least `positions`, head_width / 2] fp32
+    at::Tensor
+        cos;  ///< [head_width / 2, at least `positions`] fp32; positions are a multiple of 64
     at::Tensor sin;
   };
   View first(int64_t positions);

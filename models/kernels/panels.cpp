@@ -1,0 +1,65 @@
+#include "models/kernels/panels.h"
+
+#include <ATen/Parallel.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "models/kernels/scratch.h"
+
+namespace plumb::models::kernels {
+
+extern const PanelKernels kPortableKernels;
+#if defined(__x86_64__) && defined(__GNUC__)
+extern const PanelKernels kAvx2Kernels, kAvx512Kernels, kAmxKernels;
+#endif
+
+std::span<const PanelKernels* const> all_panel_kernels() {
+  static const std::array kAll = {
+#if defined(__x86_64__) && defined(__GNUC__)
+    &kAmxKernels,
+    &kAvx512Kernels,
+    &kAvx2Kernels,
+#endif
+    &kPortableKernels
+  };
+  return kAll;
+}
+
+namespace {
+
+const PanelKernels& choose() {
+  const char* asked = std::getenv("PLUMB_KERNELS");
+  std::string known;
+  for (const PanelKernels* kernels : all_panel_kernels()) {
+    if (asked == nullptr || *asked == '\0') {
+      if (kernels->supported()) return *kernels;
+    } else if (kernels->name == asked) {
+      if (kernels->supported()) return *kernels;
+      throw Error(ErrorKind::kResource, text("PLUMB_KERNELS asks for '", asked,
+                                             "', which this CPU does not have; unset it"));
+    }
+    known += text(known.empty() ? "" : ", ", kernels->name);
+  }
+  throw Error(ErrorKind::kUsage, text("PLUMB_KERNELS is '", asked, "'; known are ", known));
+}
+
+}  // namespace
+
+const PanelKernels& panel_kernels() {
+  static const PanelKernels& kBest = choose();
+  return kBest;
+}
+
+void run_tasks(int64_t count, const std::function<void(int64_t)>& task) {
+  std::atomic<int64_t> next{0};
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), count);
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t i = next++; i < count; i = next++) task(i);
+  });
+}
+
+}  // namespace plumb::models::kernels

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace plumb::models::kernels {
+
+/// The arithmetic of a decoder on token panels. 32 tokens make a panel; their states are kept
+/// transposed, one row per feature and one lane per token, through a whole block:
+///
+///     panel of K features:  fp32  [K][32]            row k holds feature k of 32 tokens
+///                           bf16  [K / 2][32][2]     row k / 2 holds features k, k + 1 of 32
+///                           tokens side by side
+///
+/// A product is W [N, K] (rows as the checkpoint stores them) times a panel, giving [N][32] in
+/// fp32. So weights are never repacked or copied, what follows a product (rotation, SiLU, softmax,
+/// sum) works lane by lane without a reduction across lanes, and its result is already the next
+/// product's panel. Sums over K run in ascending k with one accumulator, so a token's bits depend
+/// on its own prefix only: not on batch size, length, or thread count.
+inline constexpr int64_t kPanel = 32;
+
+/// Shape of one block's work. Letters as in ModelConfig.
+struct BlockShape {
+  int64_t sequences, tokens;  ///< B, T
+  int64_t width, heads, kv_heads, head_width, feed_forward_width;
+  float epsilon;
+};
+
+/// Row-major, as in models::Block; matrices in the kernels' dtype, gains fp32.
+struct BlockWeights {
+  const float* attention_norm;
+  const void* query_key_value;
+  const void* attention_out;
+  const float* feed_forward_norm;
+  const void* gate_up;
+  const void* down;
+};
+
+/// cos and sin of position p and frequency i at [i * stride + p]; stride >= tokens rounded up to a
+/// panel.
+struct Rotation {
+  const float* cos;
+  const float* sin;
+  int64_t stride;
+};
+
+/// One decoder block over B sequences from position 0. `in` and `out` are [B, T, D]; they may be
+/// the same. With attention_out and down all zero, `out` equals `in` to the last bit.
+using BlockFunction = void (*)(const BlockShape&, const BlockWeights&, const Rotation&,
+                               const void* in, void* out);
+
+/// The head and its loss: -ln softmax(W (norm(x) * gain))[target] of each row of x [N, D], W [V,
+/// D]. Rows of logits are consumed where they are made; no [N, V] exists. Sum of exponentials per
+/// strip in fp32, of strips in double.
+struct HeadShape {
+  int64_t rows, width, vocabulary;
+  float epsilon;
+};
+using CrossEntropyFunction = void (*)(const HeadShape&, const float* gain, const void* unembedding,
+                                      const void* x, const int64_t* targets, float* loss);
+
+/// The kernels of one instruction set.
+struct PanelKernels {
+  std::string_view name;  ///< "amx-bf16", "avx512", "avx2", "portable"
+  bool (*supported)();    ///< on this machine
+  BlockFunction block_fp32, block_bf16;
+  CrossEntropyFunction cross_entropy_fp32, cross_entropy_bf16;
+};
+
+/// Every set that was compiled in, best first; the last one runs everywhere.
+std::span<const PanelKernels* const> all_panel_kernels();
+
+/// The best set that this machine supports; env PLUMB_KERNELS=<name> asks for another
+/// (Error{kUsage} where it is unknown, Error{kResource} where the machine lacks it).
+const PanelKernels& panel_kernels();
+
+}  // namespace plumb::models::kernels

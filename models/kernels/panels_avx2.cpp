@@ -1,0 +1,53 @@
+// Panel kernels for AVX2 and FMA. The code is in the .inc files; here stand its instruction set and
+// its tile.
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <ATen/Parallel.h>
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "models/kernels/panels.h"
+#include "models/kernels/scratch.h"
+
+// After the headers, so that none of their functions is compiled for this set and picked by the
+// linker elsewhere.
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+
+namespace plumb::models::kernels {
+namespace {
+
+constexpr int kRows = 6;     // of W in one register tile
+constexpr int kVectors = 1;  // of 16 lanes each
+
+// clang-format off: each needs the one before
+#include "models/kernels/vector_math.inc"
+#include "models/kernels/strip.inc"
+#include "models/kernels/states.inc"
+#include "models/kernels/block.inc"
+#include "models/kernels/cross_entropy.inc"
+// clang-format on
+
+}  // namespace
+#pragma GCC pop_options
+
+namespace {
+bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+}  // namespace
+
+extern const PanelKernels kAvx2Kernels;
+const PanelKernels kAvx2Kernels = {"avx2",
+                                   supported,
+                                   run_block<float>,
+                                   run_block<uint16_t>,
+                                   cross_entropy<float>,
+                                   cross_entropy<uint16_t>};
+
+}  // namespace plumb::models::kernels
+#endif

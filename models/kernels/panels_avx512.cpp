@@ -1,0 +1,58 @@
+// Panel kernels for AVX-512. The code is in the .inc files; here stand its instruction set and its
+// tile.
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <ATen/Parallel.h>
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "models/kernels/panels.h"
+#include "models/kernels/scratch.h"
+
+// After the headers, so that none of their functions is compiled for this set and picked by the
+// linker elsewhere.
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")
+
+namespace plumb::models::kernels {
+namespace {
+
+#define PLUMB_AVX512
+
+constexpr int kRows = 14;    // of W in one register tile
+constexpr int kVectors = 2;  // of 16 lanes each
+
+// clang-format off: each needs the one before
+#include "models/kernels/vector_math.inc"
+#include "models/kernels/strip.inc"
+#include "models/kernels/states.inc"
+#include "models/kernels/block.inc"
+#include "models/kernels/cross_entropy.inc"
+// clang-format on
+
+}  // namespace
+#pragma GCC pop_options
+
+namespace {
+bool supported() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+}  // namespace
+
+extern const PanelKernels kAvx512Kernels;
+const PanelKernels kAvx512Kernels = {"avx512",
+                                     supported,
+                                     run_block<float>,
+                                     run_block<uint16_t>,
+                                     cross_entropy<float>,
+                                     cross_entropy<uint16_t>};
+
+}  // namespace plumb::models::kernels
+#endif

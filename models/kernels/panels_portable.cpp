@@ -1,0 +1,41 @@
+// Panel kernels for any CPU. The code is in the .inc files; here stand its instruction set and its
+// tile.
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "models/kernels/panels.h"
+#include "models/kernels/scratch.h"
+
+namespace plumb::models::kernels {
+namespace {
+
+constexpr int kRows = 4;     // of W in one register tile
+constexpr int kVectors = 1;  // of 16 lanes each
+
+// clang-format off: each needs the one before
+#include "models/kernels/vector_math.inc"
+#include "models/kernels/strip.inc"
+#include "models/kernels/states.inc"
+#include "models/kernels/block.inc"
+#include "models/kernels/cross_entropy.inc"
+// clang-format on
+
+}  // namespace
+
+namespace {
+bool supported() { return true; }
+}  // namespace
+
+extern const PanelKernels kPortableKernels;
+const PanelKernels kPortableKernels = {"portable",           supported,
+                                       run_block<float>,     run_block<uint16_t>,
+                                       cross_entropy<float>, cross_entropy<uint16_t>};
+
+}  // namespace plumb::models::kernels
