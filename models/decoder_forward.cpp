@@ -60,6 +60,10 @@ at::Tensor feed_forward(const Block& block, const at::Tensor& x, const ModelConf
   return at::linear((at::silu(gate) * up).to(x.scalar_type()), block.down);
 }
 
+kernels::HeadShape head_shape(int64_t rows, const ModelConfig& c) {
+  return {rows, c.width, c.vocabulary_size, static_cast<float>(c.norm_epsilon)};
+}
+
 void require_in_vocabulary(std::span<const int64_t> targets, int64_t vocabulary) {
   for (size_t i = 0; i < targets.size(); ++i)
     if (targets[i] < 0 || targets[i] >= vocabulary)
@@ -121,7 +125,16 @@ at::Tensor Decoder::final_norm(const at::Tensor& x) const {
 }
 
 at::Tensor Decoder::logits(const at::Tensor& x) const {
-  return at::linear(final_norm(x), unembedding_).to(at::kFloat);
+  require_states(x, config_, dtype_);
+  const at::Tensor states = x.contiguous();
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = config_.vocabulary_size;
+  at::Tensor out = at::empty(sizes, at::kFloat);
+  const kernels::PanelKernels& set = kernels::panel_kernels();
+  (dtype_ == Dtype::kFp32 ? set.logits_fp32 : set.logits_bf16)(
+      head_shape(x.numel() / config_.width, config_), final_norm_.const_data_ptr<float>(),
+      unembedding_.const_data_ptr(), states.const_data_ptr(), out.mutable_data_ptr<float>());
+  return out;
 }
 
 at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets) const {
@@ -135,8 +148,7 @@ at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets
   const auto* target = wanted.const_data_ptr<int64_t>();
   require_in_vocabulary({target, static_cast<size_t>(wanted.numel())}, config_.vocabulary_size);
   at::Tensor losses = at::empty({x.size(0)}, at::kFloat);
-  const kernels::HeadShape shape{x.size(0), config_.width, config_.vocabulary_size,
-                                 static_cast<float>(config_.norm_epsilon)};
+  const kernels::HeadShape shape = head_shape(x.size(0), config_);
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.cross_entropy_fp32 : set.cross_entropy_bf16)(
       shape, final_norm_.const_data_ptr<float>(), unembedding_.const_data_ptr(),

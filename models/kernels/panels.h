@@ -60,12 +60,18 @@ struct HeadShape {
 using CrossEntropyFunction = void (*)(const HeadShape&, const float* gain, const void* unembedding,
                                       const void* x, const int64_t* targets, float* loss);
 
+/// W (norm(x) * gain) of each row of x [N, D] -> out [N, V] in fp32: the logits that the loss is
+/// made of.
+using LogitsFunction = void (*)(const HeadShape&, const float* gain, const void* unembedding,
+                                const void* x, float* out);
+
 /// The kernels of one instruction set.
 struct PanelKernels {
   std::string_view name;  ///< "amx-bf16", "avx512", "avx2", "portable"
   bool (*supported)();    ///< on this machine
   BlockFunction block_fp32, block_bf16;
   CrossEntropyFunction cross_entropy_fp32, cross_entropy_bf16;
+  LogitsFunction logits_fp32, logits_bf16;
 };
 
 /// Every set that was compiled in, best first; the last one runs everywhere.

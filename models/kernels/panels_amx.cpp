@@ -34,7 +34,8 @@ namespace {
 constexpr int kRows = 14;    // of W in one register tile
 constexpr int kVectors = 2;  // of 16 lanes each
 
-// clang-format off: each needs the one before
+// Each needs the one before.
+// clang-format off
 #include "models/kernels/vector_math.inc"
 #include "models/kernels/strip.inc"
 #include "models/kernels/states.inc"
@@ -62,7 +63,8 @@ bool supported() {
 extern const PanelKernels kAmxKernels;
 const PanelKernels kAmxKernels = {"amx-bf16",           supported,
                                   run_block<float>,     run_block<uint16_t>,
-                                  cross_entropy<float>, cross_entropy<uint16_t>};
+                                  cross_entropy<float>, cross_entropy<uint16_t>,
+                                  logits<float>,        logits<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

@@ -28,7 +28,8 @@ namespace {
 constexpr int kRows = 14;    // of W in one register tile
 constexpr int kVectors = 2;  // of 16 lanes each
 
-// clang-format off: each needs the one before
+// Each needs the one before.
+// clang-format off
 #include "models/kernels/vector_math.inc"
 #include "models/kernels/strip.inc"
 #include "models/kernels/states.inc"
@@ -52,7 +53,9 @@ const PanelKernels kAvx512Kernels = {"avx512",
                                      run_block<float>,
                                      run_block<uint16_t>,
                                      cross_entropy<float>,
-                                     cross_entropy<uint16_t>};
+                                     cross_entropy<uint16_t>,
+                                     logits<float>,
+                                     logits<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

@@ -19,7 +19,8 @@ namespace {
 constexpr int kRows = 4;     // of W in one register tile
 constexpr int kVectors = 1;  // of 16 lanes each
 
-// clang-format off: each needs the one before
+// Each needs the one before.
+// clang-format off
 #include "models/kernels/vector_math.inc"
 #include "models/kernels/strip.inc"
 #include "models/kernels/states.inc"
@@ -36,6 +37,7 @@ bool supported() { return true; }
 extern const PanelKernels kPortableKernels;
 const PanelKernels kPortableKernels = {"portable",           supported,
                                        run_block<float>,     run_block<uint16_t>,
-                                       cross_entropy<float>, cross_entropy<uint16_t>};
+                                       cross_entropy<float>, cross_entropy<uint16_t>,
+                                       logits<float>,        logits<uint16_t>};
 
 }  // namespace plumb::models::kernels
