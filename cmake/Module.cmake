@@ -6,6 +6,8 @@
 #   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
 #
 # Sources are globbed, so no test can be forgotten. Tests and benches may use fixtures whatever the arrows say.
+# Every test has its folder as a label. A suite whose name says so has one more: *Long* (a campaign of ./test --long),
+# *SmolLm2* (the real model; alone on the machine, because it uses every core), *Golden*, *Cuda*.
 function(plumb_module folder)
   cmake_parse_arguments(ARG "TORCH" "" "USES" ${ARGN})
   set(root ${CMAKE_SOURCE_DIR}/${folder})
@@ -57,7 +59,7 @@ function(plumb_module folder)
     endif()
     target_compile_definitions(plumb_${folder}_test PRIVATE
       PLUMB_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PLUMB_BINARY_DIR="${CMAKE_BINARY_DIR}")
-    gtest_discover_tests(plumb_${folder}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 900 LABELS ${folder})
+    plumb_discover(plumb_${folder}_test ${folder})
   endif()
   if(PLUMB_TESTS AND COMMAND plumb_extra_tests_${folder})
     cmake_language(CALL plumb_extra_tests_${folder})
@@ -70,6 +72,21 @@ function(plumb_module folder)
       target_link_libraries(plumb_${folder}_bench PRIVATE plumb_fixtures)
     endif()
   endif()
+endfunction()
+
+# CTest cases of a GoogleTest program, one a test, with the labels that the names of their suites ask for.
+function(plumb_discover target folder)
+  set(common DISCOVERY_TIMEOUT 120)
+  gtest_discover_tests(${target} ${common} TEST_FILTER "-*Long*:*SmolLm2*:*Golden*:*Cuda*"
+    PROPERTIES TIMEOUT 900 LABELS ${folder})
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*SmolLm2*-*Long*"
+    PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS "${folder};model")
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Golden*-*Long*:*SmolLm2*"
+    PROPERTIES TIMEOUT 900 LABELS "${folder};golden")
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Cuda*-*Long*:*SmolLm2*:*Golden*"
+    PROPERTIES TIMEOUT 900 LABELS "${folder};gpu")
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Long*"
+    PROPERTIES TIMEOUT 3600 RUN_SERIAL ON LABELS "${folder};long")
 endfunction()
 
 # What single folders link beside their arrows.

@@ -50,9 +50,29 @@ std::vector<float> reference(const Weights& weights) {
 
 // Ends of code bytes, of vector steps (32), of blocks (64), of a thread's share (512 blocks), and a
 // real matrix.
-constexpr int64_t kSizes[] = {0,    1,    2,     31,    32,    33,    63,        64,
-                              65,   96,   127,   128,   129,   4096,  4097,      4159,
-                              4160, 4161, 32767, 32768, 32769, 65537, 576 * 1536};
+constexpr int64_t kSizes[] = {0,
+                              1,
+                              2,
+                              31,
+                              32,
+                              33,
+                              63,
+                              64,
+                              65,
+                              96,
+                              127,
+                              128,
+                              129,
+                              4096,
+                              4097,
+                              4159,
+                              4160,
+                              4161,
+                              32767,
+                              32768,
+                              32769,
+                              65537,
+                              int64_t{576} * 1536};
 
 class Nf4 : public ::testing::TestWithParam<int64_t> {};
 
