@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What ./run and ./test have in common; sourced, not run. Debian packages, the project-local Python environment that
 # carries libtorch and the default model, the default documents, configure and build. Every step is skipped where its
 # result stands; a step that was cut short is done again (its stamp is written last). Messages go to stderr.
@@ -119,14 +120,22 @@ install_model() {
   [[ $link -ef $found ]] || { ln -f "$found" "$link" 2>/dev/null || cp -f "$found" "$link"; }
 }
 
+# The text is read from a Debian package that apt-get fetches; on a new system apt has no lists yet.
+make_documents() {
+  "$PLUMB/python/bin/python" "$1" --out "$PLUMB/documents" || {
+    ((EUID == 0)) || return 1
+    apt-get update -q
+    "$PLUMB/python/bin/python" "$1" --out "$PLUMB/documents"
+  }
+}
+
 install_documents() {
   local maker=$ROOT/fixtures/text/make_default_documents.py stamp
-  [[ -f $maker ]] || return 0
   stamp=$(sha256sum <"$maker")
   [[ -f $PLUMB/documents.stamp && $(<"$PLUMB/documents.stamp") == "$stamp" ]] &&
     compgen -G "$PLUMB/documents/*" >/dev/null && return 0
   rm -rf "$PLUMB/documents" "$PLUMB/documents.stamp"
-  stage documents "$PLUMB/python/bin/python" "$maker" --out "$PLUMB/documents"
+  stage documents make_documents "$maker"
   printf '%s' "$stamp" >"$PLUMB/documents.stamp"
 }
 
