@@ -1,0 +1,19 @@
+#pragma once
+
+#include "models/kernels/panels.h"
+
+namespace plumb::models::kernels {
+
+/// The definition that every set of panel kernels is held to: plain loops in double, nothing
+/// rounded but the result. Same parameters; Element is float, or uint16_t for bf16.
+template <typename Element>
+void block_reference(const BlockShape& shape, const BlockWeights& weights, const Rotation& rotation,
+                     const void* in, void* out);
+template <typename Element>
+void logits_reference(const HeadShape& shape, const float* gain, const void* unembedding,
+                      const void* x, float* out);
+template <typename Element>
+void cross_entropy_reference(const HeadShape& shape, const float* gain, const void* unembedding,
+                             const void* x, const int64_t* targets, float* loss);
+
+}  // namespace plumb::models::kernels

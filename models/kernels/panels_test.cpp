@@ -1,0 +1,273 @@
+#include "models/kernels/panels.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/rng.h"
+#include "models/kernels/panels_reference.h"
+
+namespace plumb::models::kernels {
+namespace {
+
+#include "models/kernels/vector_math.inc"
+
+/// What the two element types need: rounding on the way in, kernels, references.
+struct Fp32 {
+  using Element = float;
+  static Element make(double v) { return static_cast<float>(v); }
+  static double value(Element v) { return static_cast<double>(v); }
+  static constexpr auto block = &PanelKernels::block_fp32;
+  static constexpr auto loss = &PanelKernels::cross_entropy_fp32;
+  static constexpr auto logits = &PanelKernels::logits_fp32;
+  static constexpr double kRounding = 0x1p-24;
+};
+struct Bf16 {
+  using Element = uint16_t;
+  static Element make(double v) {
+    return narrow_to(static_cast<float>(v), static_cast<uint16_t*>(nullptr));
+  }
+  static double value(Element v) { return static_cast<double>(widen(v)); }
+  static constexpr auto block = &PanelKernels::block_bf16;
+  static constexpr auto loss = &PanelKernels::cross_entropy_bf16;
+  static constexpr auto logits = &PanelKernels::logits_bf16;
+  static constexpr double kRounding = 0x1p-9;
+};
+
+template <typename Type>
+struct Panels : ::testing::Test {
+  using Element = typename Type::Element;
+
+  static std::vector<Element> random(int64_t count, double deviation, uint64_t stream) {
+    std::vector<Element> values;
+    Rng rng(7, stream);
+    for (int64_t i = 0; i < count; ++i) values.push_back(Type::make(deviation * rng.normal()));
+    return values;
+  }
+  static std::vector<float> gains(int64_t count, uint64_t stream) {
+    std::vector<float> values;
+    Rng rng(8, stream);
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(static_cast<float>(1.0 + 0.1 * rng.normal()));
+    return values;
+  }
+  template <typename Check>
+  static void for_each_set(const Check& check) {
+    for (const PanelKernels* set : all_panel_kernels()) {
+      SCOPED_TRACE(set->name);
+      if (set->supported()) check(*set);
+    }
+  }
+};
+using ElementTypes = ::testing::Types<Fp32, Bf16>;
+TYPED_TEST_SUITE(Panels, ElementTypes);
+
+/// A block with random weights and states.
+template <typename Type>
+struct BlockCase {
+  using P = Panels<Type>;
+  using Element = typename Type::Element;
+  BlockShape shape;
+  std::vector<float> norms[2], cosine, sine;
+  std::vector<Element> qkv, out, gate_up, down, x;
+  int64_t stride;
+
+  explicit BlockCase(const BlockShape& s) : shape(s), stride((s.tokens + 31) / 32 * 32) {
+    const auto scale = [](int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); };
+    const int64_t mixed = s.heads * s.head_width, all = mixed + 2 * s.kv_heads * s.head_width;
+    norms[0] = P::gains(s.width, 0), norms[1] = P::gains(s.width, 1);
+    qkv = P::random(all * s.width, scale(s.width), 2);
+    out = P::random(s.width * mixed, scale(mixed), 3);
+    gate_up = P::random(2 * s.feed_forward_width * s.width, scale(s.width), 4);
+    down = P::random(s.width * s.feed_forward_width, scale(s.feed_forward_width), 5);
+    x = P::random(s.sequences * s.tokens * s.width, 1.0, 6);
+    for (int64_t i = 0; i < s.head_width / 2; ++i)
+      for (int64_t p = 0; p < stride; ++p) {
+        const double angle =
+            static_cast<double>(p) *
+            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(s.head_width));
+        cosine.push_back(static_cast<float>(std::cos(angle)));
+        sine.push_back(static_cast<float>(std::sin(angle)));
+      }
+  }
+  BlockWeights weights() const {
+    return {norms[0].data(), qkv.data(), out.data(), norms[1].data(), gate_up.data(), down.data()};
+  }
+  Rotation rotation() const { return {cosine.data(), sine.data(), stride}; }
+  std::vector<Element> reference() const {
+    std::vector<Element> y(x.size());
+    block_reference<Element>(shape, weights(), rotation(), x.data(), y.data());
+    return y;
+  }
+  std::vector<Element> run(const PanelKernels& set) const {
+    std::vector<Element> y(x.size());
+    (set.*Type::block)(shape, weights(), rotation(), x.data(), y.data());
+    return y;
+  }
+};
+
+// Every size around the tiles: 32 tokens, 14 or 32 rows, 16 lanes, pairs, 32 features; widths that
+// end inside each.
+const BlockShape kShapes[] = {
+    {1, 1, 2, 1, 1, 2, 1, 1e-5f},       {2, 31, 20, 2, 1, 10, 7, 1e-5f},
+    {3, 32, 33, 3, 3, 12, 63, 1e-5f},   {1, 33, 64, 4, 2, 16, 64, 1e-5f},
+    {2, 63, 65, 1, 1, 64, 65, 1e-5f},   {1, 64, 96, 6, 2, 34, 129, 1e-5f},
+    {2, 65, 192, 3, 1, 64, 130, 1e-5f}, {1, 300, 48, 2, 2, 24, 100, 1e-5f}};
+
+// Against exact arithmetic a value passes about 8 roundings (norm, product, score, weight, mixture,
+// sum, gate, down); a sum of n terms of like size, rounded at each step, strays by about sqrt(n)
+// roundings. In fp32 the longest sum is below 512 terms, so 8 sqrt(512) = 181 roundings of the
+// largest value bound it with room; in bf16 sums are fp32 and only the eight operands are rounded:
+// 8, doubled for SiLU's slope and for the division of what is left.
+template <typename Type>
+double block_tolerance(double largest) {
+  return (Type::kRounding < 0x1p-20 ? 181 : 16) * Type::kRounding * largest;
+}
+
+TYPED_TEST(Panels, RunABlockAsTheReferenceDoes) {
+  for (const BlockShape& shape : kShapes) {
+    SCOPED_TRACE(::testing::Message() << "T " << shape.tokens << " D " << shape.width << " F "
+                                      << shape.feed_forward_width << " head " << shape.head_width);
+    const BlockCase<TypeParam> c(shape);
+    const auto expected = c.reference();
+    double largest = 0;
+    for (const auto v : expected) largest = std::max(largest, std::abs(TypeParam::value(v)));
+    this->for_each_set([&](const PanelKernels& set) {
+      const auto actual = c.run(set);
+      double worst = 0;
+      for (size_t i = 0; i < actual.size(); ++i)
+        worst =
+            std::max(worst, std::abs(TypeParam::value(actual[i]) - TypeParam::value(expected[i])));
+      EXPECT_LE(worst, block_tolerance<TypeParam>(largest));
+    });
+  }
+}
+
+TYPED_TEST(Panels, GiveATokenTheSameBitsInAnyBatchLengthAndThreadCount) {
+  const BlockCase<TypeParam> whole({3, 150, 64, 4, 2, 16, 100, 1e-5f});
+  const int threads = at::get_num_threads();
+  this->for_each_set([&](const PanelKernels& set) {
+    const auto expected = whole.run(set);
+    BlockCase<TypeParam> part = whole;
+    part.shape.sequences = 1;
+    part.shape.tokens = 97;
+    part.x.assign(whole.x.begin() + 150 * 64, whole.x.begin() + (150 + 97) * 64);  // sequence 1
+    for (const int count : {1, 2, 3}) {
+      at::set_num_threads(count);
+      EXPECT_EQ(whole.run(set), expected) << count << " threads";
+      const auto actual = part.run(set);
+      EXPECT_EQ(
+          std::memcmp(actual.data(), expected.data() + 150 * 64, actual.size() * sizeof(actual[0])),
+          0);
+    }
+    at::set_num_threads(threads);
+  });
+}
+
+TYPED_TEST(Panels, WriteOverTheirInput) {
+  const BlockCase<TypeParam> c({2, 70, 48, 2, 1, 24, 50, 1e-5f});
+  this->for_each_set([&](const PanelKernels& set) {
+    const auto expected = c.run(set);
+    auto x = c.x;
+    (set.*TypeParam::block)(c.shape, c.weights(), c.rotation(), x.data(), x.data());
+    EXPECT_EQ(x, expected);
+  });
+}
+
+TYPED_TEST(Panels, PassEveryBitThroughZeroWeights) {
+  BlockCase<TypeParam> c({1, 40, 48, 2, 1, 24, 50, 1e-5f});
+  std::fill(c.out.begin(), c.out.end(), typename TypeParam::Element{});
+  std::fill(c.down.begin(), c.down.end(), typename TypeParam::Element{});
+  c.x[5] = TypeParam::make(0.0);
+  c.x[6] = TypeParam::make(-0.0);
+  this->for_each_set([&](const PanelKernels& set) {
+    EXPECT_EQ(std::memcmp(c.run(set).data(), c.x.data(), c.x.size() * sizeof(c.x[0])), 0);
+  });
+}
+
+/// `spread` sets how far logits lie apart: at 40 nearly all terms of the softmax vanish.
+template <typename Type>
+void check_head(int64_t rows, int64_t width, int64_t vocabulary, double spread) {
+  using P = Panels<Type>;
+  const HeadShape shape{rows, width, vocabulary, 1e-5f};
+  const auto gain = P::gains(width, 10);
+  const auto w = P::random(vocabulary * width, spread / std::sqrt(static_cast<double>(width)), 11);
+  const auto x = P::random(rows * width, 1.0, 12);
+  std::vector<int64_t> targets;
+  for (int64_t r = 0; r < rows; ++r) targets.push_back((r * 7919 + vocabulary - 1) % vocabulary);
+  std::vector<float> loss(static_cast<size_t>(rows)), expected_loss = loss;
+  std::vector<float> logits(static_cast<size_t>(rows * vocabulary)), expected = logits;
+  cross_entropy_reference<typename Type::Element>(shape, gain.data(), w.data(), x.data(),
+                                                  targets.data(), expected_loss.data());
+  logits_reference<typename Type::Element>(shape, gain.data(), w.data(), x.data(), expected.data());
+  double largest = 0;
+  for (const float v : expected) largest = std::max(largest, static_cast<double>(std::abs(v)));
+  // A logit is one product of normed states (each rounded once) with exact weights: sqrt(D)
+  // roundings in fp32, one in bf16, times 4 for the norm's own and for chance. The loss is two
+  // logits' difference and a log within 2^-21.
+  const double roundings =
+      Type::kRounding < 0x1p-20 ? 4 * std::sqrt(static_cast<double>(width)) : 4;
+  const double tolerance = roundings * Type::kRounding * largest;
+  P::for_each_set([&](const PanelKernels& set) {
+    (set.*Type::logits)(shape, gain.data(), w.data(), x.data(), logits.data());
+    for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], tolerance) << i;
+    (set.*Type::loss)(shape, gain.data(), w.data(), x.data(), targets.data(), loss.data());
+    for (size_t r = 0; r < loss.size(); ++r) {
+      ASSERT_NEAR(loss[r], expected_loss[r], 2 * tolerance + 0x1p-21) << "row " << r;
+      // From the logits of the same set only the softmax is left: 2^-21 + 4 roundings of the
+      // largest logit.
+      const float* z = logits.data() + static_cast<int64_t>(r) * vocabulary;
+      double sum = 0;
+      for (int64_t v = 0; v < vocabulary; ++v) sum += std::exp(static_cast<double>(z[v]));
+      EXPECT_NEAR(loss[r], std::log(sum) - static_cast<double>(z[targets[r]]),
+                  0x1p-21 + 4 * 0x1p-24 * largest);
+    }
+  });
+}
+
+TYPED_TEST(Panels, MakeTheLossOfTheReferenceAtEverySize) {
+  for (const int64_t rows : {1, 31, 32, 33, 100})
+    for (const int64_t vocabulary : {1, 13, 14, 15, 31, 32, 33, 63, 64, 65, 1000}) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows, vocabulary " << vocabulary);
+      check_head<TypeParam>(rows, 33, vocabulary, 3.0);
+    }
+  check_head<TypeParam>(65, 64, 4097, 1.0);
+  check_head<TypeParam>(33, 96, 300, 40.0);
+}
+
+TYPED_TEST(Panels, DoNothingForNoRows) {
+  this->for_each_set([&](const PanelKernels& set) {
+    (set.*TypeParam::loss)({0, 8, 8, 1e-5f}, nullptr, nullptr, nullptr, nullptr, nullptr);
+    (set.*TypeParam::logits)({0, 8, 8, 1e-5f}, nullptr, nullptr, nullptr, nullptr);
+    const BlockShape none{0, 5, 8, 1, 1, 8, 8, 1e-5f};
+    (set.*TypeParam::block)(none, {}, {}, nullptr, nullptr);
+  });
+}
+
+TEST(Exponential, StaysWithinFourRoundings) {
+  double worst = 0;
+  for (float x = -87.0f; x <= 88.0f; x += 0.00037f) {
+    const double exact = std::exp(static_cast<double>(x));
+    worst =
+        std::max(worst, std::abs(static_cast<double>(exponential(splat(x))[3]) - exact) / exact);
+  }
+  EXPECT_LE(worst, 4 * 0x1p-24);
+  EXPECT_EQ(exponential(splat(0.0f))[0], 1.0f);
+  EXPECT_EQ(exponential(splat(-88.0f))[0], 0.0f);
+  EXPECT_EQ(exponential(splat(-std::numeric_limits<float>::infinity()))[0], 0.0f);
+}
+
+TEST(Bf16Rounding, TakesTheEvenOneOfTwoNeighboursAtEqualDistance) {
+  const auto round = [](float v) { return narrow_bf16(splat(v))[0]; };
+  EXPECT_EQ(round(1.0f + 0x1p-8f), 0x3F80);             // halfway: 1.0 is even
+  EXPECT_EQ(round(1.0f + 0x1p-7f + 0x1p-8f), 0x3F82);   // halfway: up to the even one
+  EXPECT_EQ(round(1.0f + 0x1p-8f + 0x1p-20f), 0x3F81);  // just above
+  EXPECT_EQ(((uint32_t)pair_bf16(splat(1.0f), splat(-2.0f))[0]), 0xC0003F80u);
+}
+
+}  // namespace
+}  // namespace plumb::models::kernels
