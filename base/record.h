@@ -34,17 +34,17 @@ struct Dimension {
 /// unit is never part of a decision, only shown ("nats", "bytes", "ms", "half turns", "1" for a
 /// plain number).
 struct Record {
-  std::string name;
-  std::vector<Dimension> dimensions;  ///< in the order in which a reader would sort
-  Value value;
-  std::string absent_reason;  ///< not empty if and only if `value` is none
-  std::string unit;
-  std::optional<Interval> interval;
-  std::vector<double>
-      samples;  ///< raw values, or empty where `samples_file` names the file that has them
-  std::string samples_file;  ///< relative to the run folder
-  std::optional<bool> higher_is_better;
-  std::vector<std::pair<std::string, std::string>> provenance;
+  std::string name = {};
+  std::vector<Dimension> dimensions = {};  ///< in the order in which a reader would sort
+  Value value = {};
+  std::string absent_reason = {};  ///< not empty if and only if `value` is none
+  std::string unit = {};
+  std::optional<Interval> interval = {};
+  std::vector<double> samples =
+      {};  ///< raw values, or empty where `samples_file` names the file that has them
+  std::string samples_file = {};  ///< relative to the run folder
+  std::optional<bool> higher_is_better = {};
+  std::vector<std::pair<std::string, std::string>> provenance = {};
 };
 
 }  // namespace plumb

@@ -1,0 +1,85 @@
+#include "base/statistics/summary.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/statistics/golden_statistics.h"
+#include "base/testing.h"
+
+namespace plumb {
+namespace {
+
+using testing::Doubles;
+using testing::error_of;
+using testing::golden_statistics;
+using testing::rounding;
+
+TEST(Summary, EqualsNumpys) {
+  for (const auto& entry : golden_statistics()["summary"]) {
+    const auto x = entry["samples"].get<Doubles>();
+    EXPECT_NEAR(mean(x), entry["mean"], rounding(30));  // samples are below 30
+    EXPECT_NEAR(variance(x), entry["variance"], rounding(900));
+    EXPECT_DOUBLE_EQ(median(x), entry["median"]);
+    for (const auto& [p, value] : entry["percentiles"].items())
+      EXPECT_EQ(percentile(x, std::stod(p)), value) << p << " of " << x.size();
+  }
+}
+
+TEST(Percentile, TakesAProductThatRoundingLiftsForTheIntegerItIs) {
+  Doubles x(100);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i + 1);
+  for (int k = 1; k <= 100; ++k)
+    EXPECT_EQ(percentile(x, k / 100.0), k);  // 0.07 * 100 > 7 in doubles
+}
+
+TEST(Summary, RefusesNoSamplesAndValuesThatAreNoNumbers) {
+  EXPECT_EQ(error_of([] { mean({}); }).kind(), ErrorKind::kInvariant);
+  EXPECT_EQ(error_of([] { median({}); }).kind(), ErrorKind::kInvariant);
+  const Doubles bad = {1, std::numeric_limits<double>::quiet_NaN()};
+  EXPECT_STREQ(error_of([&] { mean(bad); }).what(),
+               "sample 1 of a mean is nan; needed are finite numbers");
+  EXPECT_EQ(error_of([&] { median(bad); }).kind(), ErrorKind::kInvariant);
+  EXPECT_EQ(error_of([] { percentile(Doubles{1}, 0); }).kind(), ErrorKind::kInvariant);
+  EXPECT_EQ(variance(Doubles{5}), 0);
+}
+
+TEST(Normal, EqualsScipys) {
+  const auto& normal = golden_statistics()["normal"];
+  for (size_t i = 0; i < normal["p"].size(); ++i) {
+    // Both are good to a few units in the last place; near p = 1 one ulp of p moves z by 1e-16 /
+    // density: at 1 - 1e-9 the density is 6e-9, hence 2e-8.
+    const double p = normal["p"][i];
+    const double z = normal["quantile"][i];
+    const double density = std::exp(-z * z / 2) / 2.5066282746310002;
+    EXPECT_NEAR(normal_quantile(p), z, 1e-14 * std::abs(z) + 2.3e-16 * p / density);
+  }
+  for (size_t i = 0; i < normal["z"].size(); ++i) {
+    const double p = normal["cdf"][i];
+    EXPECT_NEAR(normal_cdf(normal["z"][i]), p, 1e-13 * p);
+  }
+  EXPECT_EQ(normal_cdf(-std::numeric_limits<double>::infinity()), 0);
+  EXPECT_EQ(error_of([] { normal_quantile(1); }).kind(), ErrorKind::kInvariant);
+  EXPECT_EQ(error_of([] { normal_cdf(std::nan("")); }).kind(), ErrorKind::kInvariant);
+}
+
+TEST(Holm, EqualsStatsmodels) {
+  for (const auto& entry : golden_statistics()["holm"]) {
+    const auto adjusted = holm(entry["p"].get<Doubles>());
+    ASSERT_EQ(adjusted.size(), entry["adjusted"].size());
+    for (size_t i = 0; i < adjusted.size(); ++i)
+      EXPECT_DOUBLE_EQ(adjusted[i], entry["adjusted"][i]) << entry.dump();
+  }
+}
+
+TEST(Holm, NeverLowersAPValueAndRefusesWhatIsNone) {
+  for (const double p : holm(Doubles{0.9, 0.01, 0.3})) EXPECT_LE(p, 1);
+  EXPECT_GE(holm(Doubles{0.9, 0.01, 0.3})[1], 0.01);
+  EXPECT_TRUE(holm({}).empty());
+  EXPECT_EQ(error_of([] { holm(Doubles{0.1, 1.1}); }).kind(), ErrorKind::kInvariant);
+  EXPECT_EQ(error_of([] { holm(Doubles{std::nan("")}); }).kind(), ErrorKind::kInvariant);
+}
+
+}  // namespace
+}  // namespace plumb
