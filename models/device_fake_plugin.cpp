@@ -43,7 +43,7 @@ const char* release(void* pointer) {
 }
 
 const char* copy(void* to, const void* from, uint64_t bytes) {
-  std::memcpy(to, from, bytes);
+  if (bytes > 0) std::memcpy(to, from, bytes);  // no bytes may come with no pointer
   return nullptr;
 }
 

@@ -1,0 +1,185 @@
+#include "models/tokenizer/bpe.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <queue>
+
+#include "base/error.h"
+#include "models/tokenizer/byte_alphabet.h"
+
+namespace plumb::models {
+namespace {
+
+// Above this many symbols the heap's n log n wins over scanning all ranks for each merge.
+constexpr size_t kShortWord = 48;
+
+uint64_t pair_of(int32_t left, int32_t right) {
+  return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+}
+
+uint64_t hash_of(std::string_view word) {  // at most kLongestWord bytes
+  uint64_t hash = word.size() * 0x9E3779B97F4A7C15ull;
+  while (!word.empty()) {
+    uint64_t eight = 0;
+    const size_t length = std::min(word.size(), sizeof eight);
+    std::memcpy(&eight, word.data(), length);
+    hash = (hash ^ eight) * 0xD6E8FEB86659FD93ull;
+    hash ^= hash >> 32;
+    word.remove_prefix(length);
+  }
+  return hash;
+}
+
+struct Candidate {
+  uint32_t rank = 0;
+  int32_t position = 0;
+  int32_t result = 0;
+  bool operator>(const Candidate& other) const {
+    return rank != other.rank ? rank > other.rank : position > other.position;
+  }
+};
+
+}  // namespace
+
+MergeTable::MergeTable(const TokenizerDefinition& definition) {
+  const size_t capacity = std::bit_ceil(std::max<size_t>(16, 2 * definition.merges.size()));
+  entries_.resize(capacity);
+  shift_ = 64 - std::countr_zero(capacity);
+  for (size_t rank = 0; rank < definition.merges.size(); ++rank) {
+    const Merge& merge = definition.merges[rank];
+    const uint64_t pair = pair_of(merge.left, merge.right);
+    size_t at = slot(pair);
+    for (; entries_[at].rank != kNoRank; at = (at + 1) & (capacity - 1))
+      if (entries_[at].pair == pair)
+        throw Error(ErrorKind::kInput, text("merges ", entries_[at].rank, " and ", rank,
+                                            " are the same: ", quoted(definition.token(merge.left)),
+                                            " ", quoted(definition.token(merge.right))));
+    entries_[at] = {pair, static_cast<uint32_t>(rank), merge.result};
+  }
+}
+
+const MergeTable::Entry& MergeTable::find(int32_t left, int32_t right) const {
+  const uint64_t pair = pair_of(left, right);
+  size_t at = slot(pair);
+  // An empty entry ends the search and says "no rank" itself.
+  while (entries_[at].pair != pair && entries_[at].rank != kNoRank)
+    at = (at + 1) & (entries_.size() - 1);
+  return entries_[at];
+}
+
+Bpe::Bpe(const TokenizerDefinition& definition, const VocabularyIndex& index)
+    : merges_(definition), unknown_(definition.unknown), fuse_unknown_(definition.fuse_unknown) {
+  for (size_t byte = 0; byte < byte_ids_.size(); ++byte)
+    byte_ids_[byte] = index.find(byte_symbol(static_cast<uint8_t>(byte))).value_or(-1);
+  if (std::all_of(byte_ids_.begin(), byte_ids_.end(), [](int32_t id) { return id < 0; }))
+    throw Error(ErrorKind::kInput,
+                "the vocabulary has no token of a single byte in GPT-2's alphabet; "
+                "Plumb reads byte-level BPE");
+  if (!definition.ignore_merges) return;
+  for (size_t id = 0; id < definition.vocabulary.size(); ++id)
+    if (auto bytes = bytes_of_symbols(definition.vocabulary[id]))
+      whole_words_.emplace(std::move(*bytes), static_cast<int32_t>(id));
+}
+
+void Bpe::encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
+  if (word.size() > BpeScratch::kLongestWord) return encode_uncached(word, scratch, out);
+  const uint64_t hash = hash_of(word);
+  BpeScratch::Word& cached = scratch.words[hash % BpeScratch::kSlots];
+  if (cached.hash == hash && cached.length == word.size() &&
+      std::memcmp(cached.bytes.data(), word.data(), word.size()) == 0) {
+    out.insert(out.end(), cached.ids.data(), cached.ids.data() + cached.count);
+    return;
+  }
+  const size_t before = out.size();
+  encode_uncached(word, scratch, out);
+  const size_t count = out.size() - before;
+  if (count > BpeScratch::kMostIds) return;
+  cached.hash = hash;
+  cached.length = static_cast<uint8_t>(word.size());
+  cached.count = static_cast<uint8_t>(count);
+  std::memcpy(cached.bytes.data(), word.data(), word.size());
+  std::copy(out.end() - static_cast<std::ptrdiff_t>(count), out.end(), cached.ids.begin());
+}
+
+void Bpe::encode_uncached(std::string_view word, BpeScratch& scratch,
+                          std::vector<int32_t>& out) const {
+  if (!whole_words_.empty()) {
+    if (const auto found = whole_words_.find(std::string(word)); found != whole_words_.end())
+      return out.push_back(found->second);
+  }
+  first_symbols(word, scratch.ids);
+  scratch.ids.size() <= kShortWord ? merge_short(scratch) : merge_long(scratch);
+  out.insert(out.end(), scratch.ids.begin(), scratch.ids.end());
+}
+
+void Bpe::first_symbols(std::string_view word, std::vector<int32_t>& ids) const {
+  ids.clear();
+  bool after_unknown = false;
+  for (const char c : word) {
+    const int32_t id = byte_ids_[static_cast<uint8_t>(c)];
+    if (id >= 0) {
+      ids.push_back(id);
+    } else if (unknown_ && !(fuse_unknown_ && after_unknown)) {
+      ids.push_back(*unknown_);
+    }
+    after_unknown = id < 0;
+  }
+}
+
+void Bpe::merge_short(BpeScratch& scratch) const {
+  auto& ids = scratch.ids;
+  auto& ranks = scratch.ranks;  // ranks[i]: of ids[i] and ids[i + 1]
+  if (ids.size() < 2) return;
+  ranks.resize(ids.size() - 1);
+  for (size_t i = 0; i + 1 < ids.size(); ++i) ranks[i] = merges_.find(ids[i], ids[i + 1]).rank;
+  while (!ranks.empty()) {
+    const auto least = std::min_element(ranks.begin(), ranks.end());
+    if (*least == MergeTable::kNoRank) return;
+    const auto at = static_cast<size_t>(least - ranks.begin());
+    ids[at] = merges_.find(ids[at], ids[at + 1]).result;
+    ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    ranks.erase(least);
+    if (at < ranks.size()) ranks[at] = merges_.find(ids[at], ids[at + 1]).rank;
+    if (at > 0) ranks[at - 1] = merges_.find(ids[at - 1], ids[at]).rank;
+  }
+}
+
+void Bpe::merge_long(BpeScratch& scratch) const {
+  auto& symbols = scratch.symbols;
+  const auto count = static_cast<int32_t>(scratch.ids.size());
+  const auto at = [&symbols](int32_t position) -> BpeScratch::Symbol& {
+    return symbols[static_cast<size_t>(position)];
+  };
+  symbols.clear();
+  for (int32_t i = 0; i < count; ++i)
+    symbols.push_back(
+        {scratch.ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1, false});
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
+  const auto offer = [&](int32_t position) {
+    if (position < 0 || at(position).next < 0) return;
+    const auto& entry = merges_.find(at(position).id, at(at(position).next).id);
+    if (entry.rank != MergeTable::kNoRank) queue.push({entry.rank, position, entry.result});
+  };
+  for (int32_t i = 0; i < count; ++i) offer(i);
+  while (!queue.empty()) {
+    const Candidate best = queue.top();
+    queue.pop();
+    auto& left = at(best.position);
+    if (left.gone || left.next < 0) continue;
+    auto& right = at(left.next);
+    // A candidate whose symbols have changed since it was offered names another rank.
+    if (merges_.find(left.id, right.id).rank != best.rank) continue;
+    left.id = best.result;
+    left.next = right.next;
+    right.gone = true;
+    if (left.next >= 0) at(left.next).previous = best.position;
+    offer(left.previous);
+    offer(best.position);
+  }
+  scratch.ids.clear();
+  for (const auto& symbol : symbols)
+    if (!symbol.gone) scratch.ids.push_back(symbol.id);
+}
+
+}  // namespace plumb::models

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "models/tokenizer/definition.h"
+
+namespace plumb::models {
+
+/// (left, right) -> rank and result: open addressing, at most half full.
+class MergeTable {
+ public:
+  static constexpr uint32_t kNoRank = UINT32_MAX;
+  struct Entry {
+    uint64_t pair = UINT64_MAX;
+    uint32_t rank = kNoRank;
+    int32_t result = 0;
+  };
+  /// Error{kInput} where a pair stands twice: implementations disagree on which of the two ranks
+  /// holds.
+  explicit MergeTable(const TokenizerDefinition& definition);
+  const Entry& find(int32_t left, int32_t right) const;
+
+ private:
+  size_t slot(uint64_t pair) const { return (pair * 0x9E3779B97F4A7C15ull) >> shift_; }
+  std::vector<Entry> entries_;
+  int shift_ = 0;
+};
+
+/// What one thread needs while it encodes: the words seen before with their ids, and room to merge
+/// in.
+struct BpeScratch {
+  static constexpr size_t kSlots = size_t{1} << 15;
+  static constexpr size_t kLongestWord = 22, kMostIds = 8;
+  struct Word {  // one cache line
+    uint64_t hash = 0;
+    uint8_t length = 0;  ///< 0: empty slot
+    uint8_t count = 0;
+    std::array<char, kLongestWord> bytes{};
+    std::array<int32_t, kMostIds> ids{};
+  };
+  struct Symbol {
+    int32_t id = 0;
+    int32_t previous = 0, next = 0;  ///< positions, -1 at the ends
+    bool gone = false;
+  };
+  std::vector<Word> words = std::vector<Word>(kSlots);
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> ranks;
+  std::vector<Symbol> symbols;
+};
+
+/// Byte-level BPE of one word: bytes become tokens, and of the neighbours that can merge those of
+/// least rank do, leftmost first, until none can. Const and without state of its own.
+///
+/// A byte without a token becomes the unknown token or, where the model names none, is dropped, so
+/// that its neighbours meet: this is what `tokenizers` does.
+class Bpe {
+ public:
+  Bpe(const TokenizerDefinition& definition, const VocabularyIndex& index);
+  /// Appends the ids of `word` to `out`.
+  void encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
+
+ private:
+  void encode_uncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void first_symbols(std::string_view word, std::vector<int32_t>& ids) const;
+  void merge_short(BpeScratch& scratch) const;
+  void merge_long(BpeScratch& scratch) const;
+
+  MergeTable merges_;
+  std::array<int32_t, 256> byte_ids_{};  ///< -1 where the vocabulary has no token for the byte
+  std::optional<int32_t> unknown_;
+  bool fuse_unknown_ = false;
+  std::unordered_map<std::string, int32_t> whole_words_;  ///< by bytes; filled for ignore_merges
+};
+
+}  // namespace plumb::models

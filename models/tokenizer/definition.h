@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace plumb::models {
+
+/// A token that is found in the text before the pre-tokenizer and BPE see it. The four flags are
+/// `tokenizers`' own.
+struct AddedToken {
+  int32_t id = 0;
+  std::string content;
+  bool special = false;
+  bool single_word = false;  ///< not where a word character touches it
+  bool lstrip = false;       ///< takes the white space on its left with it
+  bool rstrip = false;
+  bool normalized = false;  ///< looked for in the normalised text
+};
+
+/// One step of the pre-tokenizer. The last step is always kByteLevel.
+struct PreTokenizerStep {
+  enum class Kind { kDigits, kSplit, kByteLevel };
+  enum class Behaviour { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+  Kind kind = Kind::kByteLevel;
+  bool individual_digits = false;  ///< kDigits: each digit apart, else each run of digits
+  std::string pattern = {};        ///< kSplit
+  bool literal = false;            ///< kSplit: `pattern` is a string, not a regular expression
+  bool invert = false;             ///< kSplit: what does not match is the delimiter
+  Behaviour behaviour = Behaviour::kIsolated;  ///< kSplit: what becomes of the delimiter
+  bool add_prefix_space = false;               ///< kByteLevel
+  bool use_regex = true;                       ///< kByteLevel: split into words as GPT-2 does
+};
+
+enum class Normalizer { kNone, kNfc };
+
+/// Left and right token and what they become; the position in the list is the rank.
+struct Merge {
+  int32_t left = 0;
+  int32_t right = 0;
+  int32_t result = 0;
+};
+
+/// What a tokenizer is made of, whichever file it came from.
+struct TokenizerDefinition {
+  /// The model's vocabulary by id, dense. Bytes are written in GPT-2's printable alphabet ("Ġthe").
+  std::vector<std::string> vocabulary;
+  std::vector<Merge> merges;
+  std::vector<AddedToken> added;  ///< ids inside the vocabulary, or following it without a hole
+  std::vector<PreTokenizerStep> steps;
+  Normalizer normalizer = Normalizer::kNone;
+  bool ignore_merges = false;      ///< a word that is a token becomes it at once
+  std::optional<int32_t> unknown;  ///< for bytes without a token; none: such bytes are dropped
+  bool fuse_unknown = false;
+  std::vector<int32_t> prefix, suffix;  ///< what `special_tokens` adds around the text
+
+  std::optional<int32_t> bos, eos, unk, pad;  ///< for tokenizer_config.json only
+  std::string chat_template;
+  int64_t max_length = 0;         ///< positions; 0: the file names none
+  std::string json, config_json;  ///< the files themselves where there are any, else empty
+
+  int64_t size() const;                      ///< one more than the largest id
+  std::string_view token(int32_t id) const;  ///< of the vocabulary or added; id in 0..size-1
+};
+
+/// Largest sizes that are accepted. Real tokenizers stay an order of magnitude below.
+inline constexpr size_t kMaxVocabulary = size_t{1} << 22;
+inline constexpr size_t kMaxTokenBytes = size_t{1} << 16;
+inline constexpr size_t kMaxAddedTokens = size_t{1} << 16;
+inline constexpr size_t kMaxAddedBytes = size_t{1} << 22;
+
+/// Text of each token to its id. The definition's strings must outlive it.
+class VocabularyIndex {
+ public:
+  /// Error{kInput} for two ids of one text, an empty or overlong token, text that is not UTF-8, too
+  /// many tokens.
+  explicit VocabularyIndex(const std::vector<std::string>& vocabulary);
+  std::optional<int32_t> find(std::string_view token) const;
+  /// Error{kInput} naming the merge and the token that is not there.
+  Merge merge(std::string_view left, std::string_view right, size_t rank) const;
+
+ private:
+  std::unordered_map<std::string_view, int32_t> ids_;
+};
+
+/// Error{kInput} for what no single part can see: added tokens that are empty, twice, too many, too
+/// long or whose ids leave a hole; specials outside the vocabulary.
+void require_consistent(const TokenizerDefinition& definition);
+
+/// "'abc'", cut to 40 bytes and with control characters replaced, for messages of one line.
+std::string quoted(std::string_view name);
+
+}  // namespace plumb::models

@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "models/tokenizer/sources.h"
+
+namespace plumb::models {
+namespace {
+
+enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorKind::kInput, what); }
+
+class Metadata {
+ public:
+  explicit Metadata(const GgufHeader& header) : header_(header) {}
+
+  template <typename T>
+  const T* find(std::string_view key, const char* needed) const {
+    const auto found = header_.metadata.find(key);
+    if (found == header_.metadata.end()) return nullptr;
+    const T* value = std::get_if<T>(&found->second);
+    if (value == nullptr) refuse(text("'", key, "' must be ", needed));
+    return value;
+  }
+  std::string_view word(std::string_view key) const {
+    const auto* value = find<std::string_view>(key, "a string");
+    if (value == nullptr)
+      refuse(text("the GGUF has no '", key, "': it holds no tokenizer that Plumb can read"));
+    return *value;
+  }
+  const std::vector<std::string_view>& words(std::string_view key) const {
+    const auto* value = find<std::vector<std::string_view>>(key, "an array of strings");
+    if (value == nullptr) refuse(text("the GGUF has no '", key, "', which byte-level BPE needs"));
+    return *value;
+  }
+  std::optional<int64_t> integer(std::string_view key) const {
+    const auto found = header_.metadata.find(key);
+    if (found == header_.metadata.end()) return std::nullopt;
+    if (const auto* whole = std::get_if<int64_t>(&found->second)) return *whole;
+    const auto* value = std::get_if<uint64_t>(&found->second);
+    if (value == nullptr || *value > uint64_t{std::numeric_limits<int64_t>::max()})
+      refuse(text("'", key, "' must be an integer"));
+    return static_cast<int64_t>(*value);
+  }
+  std::optional<int32_t> token_id(std::string_view key) const {
+    const auto value = integer(key);
+    if (!value) return std::nullopt;
+    if (*value < 0 || *value > std::numeric_limits<int32_t>::max())
+      refuse(text("'", key, "' is ", *value, ", not a token id"));
+    return static_cast<int32_t>(*value);
+  }
+  std::vector<int64_t> integers(std::string_view key) const {
+    const auto found = header_.metadata.find(key);
+    if (found == header_.metadata.end())
+      refuse(text("the GGUF has no '", key, "', which tells added tokens"));
+    if (const auto* whole = std::get_if<std::vector<int64_t>>(&found->second)) return *whole;
+    if (const auto* value = std::get_if<std::vector<uint64_t>>(&found->second))
+      return {value->begin(), value->end()};
+    refuse(text("'", key, "' must be an array of integers"));
+  }
+  bool flag(std::string_view key, bool otherwise) const {
+    const auto* value = find<bool>(key, "true or false");
+    return value == nullptr ? otherwise : *value;
+  }
+
+ private:
+  const GgufHeader& header_;
+};
+
+const KnownPreTokenizer& known_pre_tokenizer(std::string_view name) {
+  std::string names;
+  for (const KnownPreTokenizer& known : known_pre_tokenizers()) {
+    if (known.name == name) return known;
+    names += (names.empty() ? "" : ", ") + std::string(known.name);
+  }
+  refuse(text("the GGUF's pre-tokenizer is ", quoted(name), "; Plumb knows ", names,
+              "; use the model's folder with its tokenizer.json instead"));
+}
+
+void read_vocabulary(const Metadata& metadata, TokenizerDefinition& definition) {
+  const auto& tokens = metadata.words("tokenizer.ggml.tokens");
+  const auto types = metadata.integers("tokenizer.ggml.token_type");
+  if (types.size() != tokens.size())
+    refuse(text("the GGUF has ", tokens.size(), " tokens but ", types.size(), " token types"));
+  definition.vocabulary.assign(tokens.begin(), tokens.end());
+  for (size_t id = 0; id < types.size(); ++id) {
+    if (types[id] < kNormal || types[id] > kUnused)
+      refuse(text("token ", id, " ", quoted(tokens[id]), " has type ", types[id],
+                  "; byte-level BPE knows types 1 to 5"));
+    if (types[id] != kControl && types[id] != kUserDefined) continue;
+    definition.added.push_back({.id = static_cast<int32_t>(id),
+                                .content = std::string(tokens[id]),
+                                .special = types[id] == kControl});
+  }
+}
+
+// "left right": tokens themselves hold no space, as the alphabet writes it as another character.
+void read_merges(const Metadata& metadata, TokenizerDefinition& definition) {
+  const VocabularyIndex index(definition.vocabulary);
+  const auto& merges = metadata.words("tokenizer.ggml.merges");
+  definition.merges.reserve(merges.size());
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const size_t space = merges[rank].find(' ');
+    if (space == std::string_view::npos ||
+        merges[rank].find(' ', space + 1) != std::string_view::npos)
+      refuse(text("merge ", rank, " is ", quoted(merges[rank]),
+                  "; two tokens with one space between are needed"));
+    definition.merges.push_back(
+        index.merge(merges[rank].substr(0, space), merges[rank].substr(space + 1), rank));
+  }
+}
+
+void read_template(const Metadata& metadata, bool add_bos, TokenizerDefinition& definition) {
+  if (metadata.flag("tokenizer.ggml.add_bos_token", add_bos)) {
+    if (!definition.bos) refuse("the GGUF wants a BOS token before each text but names none");
+    definition.prefix = {*definition.bos};
+  }
+  if (metadata.flag("tokenizer.ggml.add_eos_token", false)) {
+    if (!definition.eos) refuse("the GGUF wants an EOS token after each text but names none");
+    definition.suffix = {*definition.eos};
+  }
+}
+
+}  // namespace
+
+TokenizerDefinition definition_from_gguf(const GgufHeader& header) {
+  const Metadata metadata(header);
+  const std::string_view model = metadata.word("tokenizer.ggml.model");
+  if (model != "gpt2")
+    refuse(text("the GGUF's tokenizer is ", quoted(model),
+                model == "llama" ? " (SentencePiece)" : "",
+                "; Plumb reads 'gpt2' (byte-level BPE)"));
+  const KnownPreTokenizer& pre = known_pre_tokenizer(metadata.word("tokenizer.ggml.pre"));
+  TokenizerDefinition definition;
+  definition.steps = pre.steps;
+  definition.normalizer = pre.normalizer;
+  definition.ignore_merges = pre.ignore_merges;
+  read_vocabulary(metadata, definition);
+  read_merges(metadata, definition);
+  // transformers lets this option reach a ByteLevel that stands alone, and nothing else.
+  if (definition.steps.size() == 1)
+    definition.steps[0].add_prefix_space = metadata.flag("tokenizer.ggml.add_space_prefix", false);
+  definition.bos = metadata.token_id("tokenizer.ggml.bos_token_id");
+  definition.eos = metadata.token_id("tokenizer.ggml.eos_token_id");
+  definition.unk = metadata.token_id("tokenizer.ggml.unknown_token_id");
+  definition.pad = metadata.token_id("tokenizer.ggml.padding_token_id");
+  read_template(metadata, pre.add_bos, definition);
+  if (const auto* chat = metadata.find<std::string_view>("tokenizer.chat_template", "a string"))
+    definition.chat_template = *chat;
+  if (const auto* architecture =
+          metadata.find<std::string_view>("general.architecture", "a string"))
+    definition.max_length =
+        metadata.integer(std::string(*architecture) + ".context_length").value_or(0);
+  return definition;
+}
+
+}  // namespace plumb::models
