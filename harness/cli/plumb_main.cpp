@@ -1,8 +1,7 @@
-#include <cstdio>
+#include "harness/cli/program.h"
 
-#include "base/error.h"
-
-int main() {
-  std::fputs("plumb: no command is wired up yet\n", stderr);
-  return static_cast<int>(plumb::ErrorKind::kUsage);
+int main(int argc, char** argv) try {
+  return plumb::harness::run_program(argc, argv);
+} catch (...) {
+  return plumb::harness::explain_failure();
 }

@@ -1,0 +1,73 @@
+#include "base/error.h"
+#include "harness/cli/common.h"
+#include "harness/cli/signals.h"
+#include "harness/pipeline/session.h"
+#include "pruning/apply.h"
+#include "pruning/plan.h"
+
+namespace plumb::harness {
+
+namespace {
+
+std::vector<Flag> flags() {
+  return {{"--model", "PATH", "", "a GGUF file, or a folder with config.json and safetensors"},
+          {"--out", "DIR", "", "folder of the pruned model; new or empty"},
+          {"--first", "F", "", "first block to remove, from 0"},
+          {"--n", "N", "", "how many blocks to remove from there"},
+          {"--blocks", "LIST", "", "blocks to remove, ranges inclusive, such as 3,7-9"},
+          {"--bf16", "", "", "store quantised weights as bf16 rather than F32"}};
+}
+
+std::vector<int64_t> removed_blocks(const Arguments& arguments, int64_t block_count) {
+  if (arguments.has("--blocks")) {
+    if (arguments.has("--first") || arguments.has("--n"))
+      throw Error(ErrorKind::kUsage, "--blocks and --first/--n were given, needed one of them");
+    return pruning::parse_block_list(arguments.require("--blocks"));
+  }
+  if (!arguments.has("--first") && !arguments.has("--n"))
+    throw Error(ErrorKind::kUsage, "no blocks were named, needed --first F --n N or --blocks LIST");
+  const int64_t first = whole_number(arguments, "--first", 0);
+  const int64_t n = whole_number(arguments, "--n", 1);
+  if (n >= block_count)
+    throw Error(ErrorKind::kUsage, text("--n is ", n, ", needed 1..", block_count - 1,
+                                        " for a model of ", block_count, " blocks"));
+  if (first > block_count - n)
+    throw Error(ErrorKind::kUsage, text("--first is ", first, ", needed 0..", block_count - n,
+                                        " to remove ", n, " of ", block_count, " blocks"));
+  std::vector<int64_t> removed;
+  for (int64_t block = first; block < first + n; ++block) removed.push_back(block);
+  return removed;
+}
+
+int run_prune(const Arguments& arguments, const Console& console) {
+  const std::string model = arguments.get("--model").value_or("");
+  require_local_model(model);
+  const std::string out = arguments.require("--out");
+  const auto checkpoint = models::Checkpoint::open(model);
+  const int64_t blocks = checkpoint.config().block_count;
+  pruning::PruningPlan plan{blocks, removed_blocks(arguments, blocks), "explicit",
+                            "named on the command line"};
+  pruning::validate(plan);
+  throw_if_interrupted();
+  const double error = pruning::write_pruned(checkpoint, model, plan, out, arguments.has("--bf16"));
+  console.result({{"out", out},
+                  {"removed", plan.removed},
+                  {"blocks_before", blocks},
+                  {"blocks_after", blocks - plan.removed_count()},
+                  {"base_sha256", checkpoint.sha256()},
+                  {"largest_rounding_error", error}});
+  console.say(text("removed blocks ", plan.removed_text(), " of ", blocks, "; ",
+                   blocks - plan.removed_count(), " stay"));
+  if (error > 0) console.say(text("largest error of rounding to bf16: ", number_text(error)));
+  console.say(text("wrote ", printable(out)));
+  return 0;
+}
+
+}  // namespace
+
+Command prune_command() {
+  return {"prune", "write the model without some of its blocks, as transformers loads it",
+          "plumb prune --model model.gguf --first 20 --n 7 --out pruned", flags(), run_prune};
+}
+
+}  // namespace plumb::harness

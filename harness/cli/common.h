@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/cli/command.h"
+#include "harness/experiment/experiment.h"
+
+namespace plumb::harness {
+
+/// Flags that several commands have: --config, --set, --model, --dtype, --threads, --seed, --out.
+std::vector<Flag> model_flags();
+std::vector<Flag> operator+(std::vector<Flag> a, const std::vector<Flag>& b);
+
+/// The settings of a command: its experiment file (or `fallback_json`, called `fallback_name`, where none is named and
+/// that is not empty), then the environment, then the flags that name a setting.
+Settings settings_from(const Arguments& arguments, const std::vector<Flag>& flags,
+                       const std::string& fallback_json = "",
+                       const std::string& fallback_name = "");
+
+/// The folder of --out, made and tried before any work. Error{kUsage} when none was named.
+std::string require_out(const Experiment& experiment);
+
+/// A whole number of at least `least`. Error{kUsage} naming the flag.
+int64_t whole_number(const Arguments& arguments, const std::string& flag, int64_t least);
+
+/// "wrote distances.csv, plans.csv to DIR".
+std::string wrote(const std::vector<std::pair<std::string, std::string>>& files,
+                  const std::string& folder);
+
+}  // namespace plumb::harness

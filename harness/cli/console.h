@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/verdict.h"
+
+namespace plumb::harness {
+
+enum class Format { kHuman, kJson, kQuiet };
+
+/// Error{kUsage} for a name that is not human, json or quiet.
+Format parse_format(const std::string& name);
+
+/// `text` on one line and without control characters: names of models and files are not trusted.
+std::string printable(std::string_view text);
+
+/// What a command says and where: results on stdout (as text or as one JSON object), progress and warnings on stderr.
+class Console {
+ public:
+  explicit Console(Format format);
+
+  Format format() const { return format_; }
+  void say(std::string_view line) const;                    ///< stdout, human only
+  void result(const nlohmann::ordered_json& value) const;   ///< stdout, JSON only
+  void warn(std::string_view line) const;                   ///< stderr, all but quiet
+  void verdicts(const std::vector<Verdict>& verdicts) const;  ///< a coloured line each, human only
+
+ private:
+  Format format_;
+  bool colour_;
+};
+
+/// Progress of one piece of work: a line that is rewritten on a terminal (with the time left), elsewhere one line per
+/// 30 s; nothing when quiet. Every update looks for a signal and throws Interrupted.
+class Progress {
+ public:
+  Progress(const Console& console, std::string label);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void update(int64_t done, int64_t all);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string line(int64_t done, int64_t all) const;
+  std::string label_;
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  Clock::time_point start_;
+  Clock::time_point last_;
+};
+
+/// "41 s", "3 min 20 s".
+std::string duration_text(double seconds);
+/// "98.4 MB".
+std::string bytes_text(uint64_t bytes);
+/// `digits` significant digits.
+std::string number_text(double value, int digits = 4);
+
+}  // namespace plumb::harness

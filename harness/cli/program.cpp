@@ -1,0 +1,153 @@
+#include "harness/cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json_fields.h"
+#include "harness/cli/command.h"
+#include "harness/cli/signals.h"
+
+namespace plumb::harness {
+
+namespace {
+
+/// Commands that the design names and this release does not have yet.
+const std::vector<std::string> kLater = {"fetch", "heal", "eval", "compare", "gate", "baseline",
+                                         "cache"};
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const Command& command : commands())
+    if (!command.hidden) names.push_back(command.name);
+  return names;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+void require_known_command(const std::string& word) {
+  const auto& all = commands();
+  if (std::any_of(all.begin(), all.end(), [&](const Command& c) { return c.name == word; })) return;
+  const bool later = std::find(kLater.begin(), kLater.end(), word) != kLater.end();
+  if (later)
+    throw Error(ErrorKind::kUsage, text("this release has no command '", word, "'; it has ",
+                                        listed(command_names())));
+  const std::string near = nearest(word, command_names());
+  throw Error(ErrorKind::kUsage,
+              text("there is no command '", printable(word), "'",
+                   near.empty() ? "" : text(", did you mean '", near, "'?"), "; plumb has ",
+                   listed(command_names())));
+}
+
+CLI::App* add_command(CLI::App& app, const Command& command, Arguments& arguments) {
+  CLI::App* sub = app.add_subcommand(command.name, command.summary);
+  if (command.hidden) sub->group("");
+  sub->footer("Example:\n  " + command.example);
+  for (const Flag& flag : command.flags) {
+    CLI::Option* option = nullptr;
+    if (flag.placeholder.empty()) {
+      option = sub->add_flag_callback(
+          flag.name, [&arguments, name = flag.name] { arguments.values[name] = {"true"}; },
+          flag.help);
+    } else {
+      const auto take = [&arguments, name = flag.name](const CLI::results_t& given) {
+        arguments.values[name] = given;
+        return true;
+      };
+      option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
+      // Only --set may be given again; elsewhere the second value would silently win.
+      if (flag.name == "--set") option->allow_extra_args(false)->expected(1, 1000);
+    }
+  }
+  sub->add_option(
+         "--format",
+         [&arguments](const CLI::results_t& given) {
+           arguments.values["--format"] = given;
+           return true;
+         },
+         "human (default), json or quiet")
+      ->type_name("FORMAT");
+  return sub;
+}
+
+/// One line for what CLI11 refused, with the nearest option that exists.
+Error usage_error(const CLI::ParseError& error, const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& where = chosen.empty() ? app : *chosen.front();
+  const std::string help =
+      text("; see plumb ", chosen.empty() ? "" : where.get_name() + " ", "--help");
+  for (const std::string& word : where.remaining()) {
+    std::vector<std::string> known;
+    for (const CLI::Option* option : where.get_options()) known.push_back(option->get_name());
+    const std::string near = word.rfind("-", 0) == 0 ? nearest(word, known) : "";
+    return Error(ErrorKind::kUsage,
+                 text("unexpected argument '", printable(word), "'",
+                      near.empty() ? "" : text(", did you mean '", near, "'?"), help));
+  }
+  return Error(ErrorKind::kUsage, printable(error.what()) + help);
+}
+
+}  // namespace
+
+std::optional<std::string> Arguments::get(const std::string& flag) const {
+  const auto found = values.find(flag);
+  if (found == values.end() || found->second.empty()) return std::nullopt;
+  return found->second.front();
+}
+
+std::string Arguments::require(const std::string& flag) const {
+  const auto value = get(flag);
+  if (!value) throw Error(ErrorKind::kUsage, text(flag, " is missing; see --help"));
+  return *value;
+}
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = {
+      run_command(),    inspect_command(), profile_command(),     prune_command(),
+      sweep_command(),  measure_command(), measure_one_command(), verify_command(),
+      report_command(), doctor_command()};
+  return all;
+}
+
+int run_program(int argc, const char* const* argv) {
+  install_signal_handlers();
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty())
+    throw Error(ErrorKind::kUsage,
+                text("no command was given; plumb has ", listed(command_names()),
+                     "; see plumb --help"));
+  if (words.front().rfind("-", 0) != 0) require_known_command(words.front());
+
+  Arguments arguments;
+  arguments.command_line = words;
+  CLI::App app{"Measures how many of a language model's deeper layers it needs.", "plumb"};
+  app.footer("Every command: plumb COMMAND --help");
+  bool version = false;
+  app.add_flag("--version", version, "version and facts of the build");
+  for (const Command& command : commands()) add_command(app, command, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(error, app);
+  }
+  if (version) {
+    const Console console(Format::kHuman);
+    for (const std::string& line : version_lines()) console.say(line);
+    return 0;
+  }
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty())
+    throw Error(ErrorKind::kUsage, "no command was given; see plumb --help");
+  const Console console(parse_format(arguments.get("--format").value_or("human")));
+  for (const Command& command : commands())
+    if (command.name == chosen.front()->get_name()) return command.run(arguments, console);
+  throw Error(ErrorKind::kInternal, "the command line's command has no function");
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+namespace plumb::harness {
+
+/// Files of the source tree that are part of the program (cmake/Embed.cmake): published numbers of fixtures/claims, each
+/// with its source and tolerance, and the experiment that `plumb run` does without --config.
+std::string_view collapse_fractions_json();
+std::string_view dense_losses_json();
+std::string_view shortgpt_curve_json();
+std::string_view shortgpt_mmlu_json();
+std::string_view published_starts_json();
+std::string_view default_experiment_json();
+
+}  // namespace plumb::harness

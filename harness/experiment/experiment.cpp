@@ -1,0 +1,124 @@
+#include "harness/experiment/experiment.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json_fields.h"
+#include "harness/verify/claims.h"
+#include "pruning/plan.h"
+#include "pruning/strategy.h"
+
+namespace plumb::harness {
+
+namespace {
+
+TextChoice text_choice(const Settings& settings, const std::string& section) {
+  return {settings.text_of(section + ".documents"), settings.count_of(section + ".max_tokens"),
+          settings.count_of(section + ".limit")};
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+void require_known(const std::vector<std::string>& words, const std::vector<std::string>& known,
+                   const std::string& what, const std::string& origin) {
+  for (const std::string& word : words) {
+    if (std::find(known.begin(), known.end(), word) != known.end()) continue;
+    const std::string near = nearest(word, known);
+    throw Error(ErrorKind::kUsage,
+                text(origin, ": there is no ", what, " '", word, "'",
+                     near.empty() ? "" : ", did you mean '" + near + "'?", "; known are ",
+                     listed(known)));
+  }
+}
+
+std::string decide_dtype(const Settings& settings) {
+  const std::string dtype = settings.text_of("dtype");
+  if (dtype == "fp32" || dtype == "bf16") return dtype;
+  if (dtype == "auto") return cpu_has_bf16_units() ? "bf16" : "fp32";
+  throw Error(ErrorKind::kUsage, text(settings.origin("dtype"), ": dtype is '", dtype,
+                                      "', needed fp32, bf16 or auto"));
+}
+
+void require_strategies(const Settings& settings, const Experiment& experiment) {
+  std::vector<std::string> known;
+  for (const std::string& name : pruning::strategy_names())
+    if (name != "explicit") known.push_back(name);
+  require_known(experiment.strategies, known, "strategy", settings.origin("sweep.strategies"));
+  auto sorted = experiment.strategies;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end())
+    throw Error(ErrorKind::kUsage, text(settings.origin("sweep.strategies"), ": strategy '", *twice,
+                                        "' is listed twice, needed each once"));
+}
+
+/// Every n of `list` in 0..most.
+std::vector<int64_t> counts(const std::string& list, const std::string& key, int64_t most) {
+  std::vector<int64_t> values;
+  try {
+    values = pruning::parse_range_list(list);
+  } catch (const Error& error) {
+    throw error.within(key);
+  }
+  for (const int64_t n : values)
+    if (n < 0 || n > most)
+      throw Error(ErrorKind::kUsage,
+                  text(key, ": n = ", n, " is out of range, needed 0..", most, " for a model of ",
+                       most + 1, " blocks"));
+  return values;
+}
+
+}  // namespace
+
+Experiment make_experiment(Settings& settings) {
+  Experiment e;
+  e.dtype = decide_dtype(settings);
+  settings.choose_dtype(e.dtype);
+  e.name = settings.text_of("name");
+  e.model = settings.text_of("model");
+  e.out = settings.text_of("out");
+  e.threads = settings.count_of("threads");
+  if (e.threads == 0) e.threads = available_threads();
+  if (e.threads > 4096)
+    throw Error(ErrorKind::kUsage, text(settings.origin("threads"), ": ", e.threads,
+                                        " threads, needed 0..4096"));
+  e.seed = static_cast<uint64_t>(settings.count_of("seed"));
+  e.special_tokens = settings.switch_of("special_tokens");
+  e.documents_per_step = settings.count_of("documents_per_step");
+  e.calibration = text_choice(settings, "calibration");
+  e.validation = text_choice(settings, "validation");
+  e.strategies = settings.list_of("sweep.strategies");
+  e.sweep_n = settings.text_of("sweep.n");
+  e.positions = settings.count_of("sweep.positions");
+  e.draws = settings.count_of("statistics.draws");
+  e.cost_n = settings.text_of("cost.n");
+  e.prefill_tokens = settings.count_of("cost.prefill_tokens");
+  e.decode_context = settings.count_of("cost.decode_context");
+  e.decode_tokens = settings.count_of("cost.decode_tokens");
+  e.repetitions = settings.count_of("cost.repetitions");
+  e.required_claims = settings.list_of("claims.required");
+  require_strategies(settings, e);
+  require_known(e.required_claims, claim_names(), "claim", settings.origin("claims.required"));
+  return e;
+}
+
+std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_count) {
+  if (!experiment.sweep_n.empty()) return counts(experiment.sweep_n, "sweep.n", block_count - 1);
+  std::vector<int64_t> values;
+  for (int64_t n = 0; n <= std::max<int64_t>(0, block_count - 2); ++n) values.push_back(n);
+  return values;
+}
+
+std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count) {
+  if (!experiment.cost_n.empty()) return counts(experiment.cost_n, "cost.n", block_count - 1);
+  std::vector<int64_t> values;
+  for (int64_t i = 0; i < 5; ++i) values.push_back(i * (block_count - 1) / 4);
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+}  // namespace plumb::harness

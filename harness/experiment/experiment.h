@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/experiment/settings.h"
+
+namespace plumb::harness {
+
+/// Which text, cut to how many tokens, and how many documents of it.
+struct TextChoice {
+  std::string file;
+  int64_t max_tokens = 0;
+  int64_t limit = 0;
+
+  bool operator==(const TextChoice&) const = default;
+};
+
+/// Everything that decides the numbers of a run. Paths are as given: relative to the working directory.
+struct Experiment {
+  std::string name;
+  std::string model;
+  std::string out;
+  std::string dtype;  ///< "fp32" or "bf16"
+  int64_t threads = 0;  ///< at least 1
+  uint64_t seed = 0;
+  bool special_tokens = false;
+  int64_t documents_per_step = 8;
+  TextChoice calibration;
+  TextChoice validation;
+  std::vector<std::string> strategies;
+  std::string sweep_n;   ///< as given; see sweep_counts
+  int64_t positions = 0;
+  int64_t draws = 10000;
+  std::string cost_n;    ///< as given; see cost_counts
+  int64_t prefill_tokens = 256;
+  int64_t decode_context = 256;
+  int64_t decode_tokens = 16;
+  int64_t repetitions = 10;
+  std::vector<std::string> required_claims;
+
+  /// The calibration text; the validation text where none was named.
+  const TextChoice& calibration_text() const {
+    return calibration.file.empty() ? validation : calibration;
+  }
+  bool same_documents() const { return calibration_text() == validation; }
+};
+
+/// Fills an experiment: dtype "auto" and threads 0 are decided here, "by_dtype" is applied to `settings`.
+/// Error{kUsage} for an unknown dtype or strategy, and for claims that do not exist.
+Experiment make_experiment(Settings& settings);
+
+/// The values of n that a sweep or a measurement over `block_count` blocks asks for. Error{kUsage} with the allowed
+/// range when one is out of it.
+std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_count);
+std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count);
+
+/// Whether this CPU multiplies bf16 in hardware (AVX512_BF16 or AMX).
+bool cpu_has_bf16_units();
+/// Threads that this process may use at once: its affinity and its cgroup's quota.
+int64_t available_threads();
+
+}  // namespace plumb::harness

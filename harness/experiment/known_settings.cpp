@@ -1,0 +1,40 @@
+// The table of everything that an experiment can say.
+
+#include "harness/experiment/settings.h"
+
+namespace plumb::harness {
+
+const std::vector<Setting>& known_settings() {
+  using enum SettingKind;
+  static const std::vector<Setting> all = {
+      {"name", kText, "experiment", 0, "what the report is called"},
+      {"description", kText, "", 0, "for people"},
+      {"model", kText, nullptr, 0, "a GGUF file, or a folder with config.json and safetensors"},
+      {"out", kText, nullptr, 0, "the folder that the results go to"},
+      {"dtype", kText, "fp32", 0, "fp32, bf16, or auto: bf16 where the CPU has units for it"},
+      {"threads", kCount, 0, 0, "threads of libtorch; 0: all that this process may use"},
+      {"seed", kCount, 0, 0, "of random plans, positions and resamples"},
+      {"special_tokens", kSwitch, false, 0, "add BOS or EOS as the tokenizer's files say"},
+      {"documents_per_step", kCount, 8, 1, "documents in every product"},
+      {"calibration.documents", kText, "", 0, "text that the distances are measured on"},
+      {"calibration.max_tokens", kCount, 256, 1, "documents are cut to so many tokens"},
+      {"calibration.limit", kCount, 64, 1, "how many documents"},
+      {"validation.documents", kText, "", 0, "text that the loss is measured on"},
+      {"validation.max_tokens", kCount, 256, 2, "documents are cut to so many tokens"},
+      {"validation.limit", kCount, 24, 1, "how many documents"},
+      {"sweep.strategies", kList, {"similarity", "simple"}, 0, "which plans are compared"},
+      {"sweep.n", kText, "", 0, "blocks removed, such as 0-28 or 0-28:2; empty: 0..L-2"},
+      {"sweep.positions", kCount, 0, 0, "predicted positions per document; 0: all"},
+      {"statistics.draws", kCount, 10000, 100, "resamples of every interval"},
+      {"cost.n", kText, "", 0, "blocks removed when memory and time are measured; empty: 5 values"},
+      {"cost.prefill_tokens", kCount, 256, 1, "tokens of the timed prefill"},
+      {"cost.decode_context", kCount, 256, 0, "tokens in the cache before the timed decoding"},
+      {"cost.decode_tokens", kCount, 16, 1, "tokens of a timed decoding"},
+      {"cost.repetitions", kCount, 10, 1, "timed repetitions"},
+      {"claims.required", kList, nlohmann::ordered_json::array(), 0,
+       "claims that must have run: NOT RUN then counts as INCONCLUSIVE"},
+  };
+  return all;
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,114 @@
+// Memory and latency, each configuration in a process of its own: a peak belongs to a process, not to a function.
+
+#include <malloc.h>
+
+#include <chrono>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/json_fields.h"
+#include "harness/pipeline/child_process.h"
+#include "harness/pipeline/stages.h"
+#include "metrics/cost/cost.h"
+#include "pruning/strategy.h"
+
+namespace plumb::harness {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+pruning::PruningPlan cost_plan(int64_t block_count, int64_t n) {
+  pruning::StrategyInputs inputs;
+  inputs.block_count = block_count;
+  return pruning::make_plan("simple", n, inputs);
+}
+
+/// Lets the peak start again from what is resident now; false where the system does not allow it.
+bool reset_peak() {
+  malloc_trim(0);
+  std::ofstream file("/proc/self/clear_refs");
+  file << "5";
+  file.close();
+  return file.good();
+}
+
+std::vector<std::string> child_arguments(const Experiment& e, int64_t n) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  return {"measure-one",
+          "--model", e.model,
+          "--dtype", e.dtype,
+          "--threads", number(e.threads),
+          "--n", number(n),
+          "--prefill-tokens", number(e.prefill_tokens),
+          "--decode-context", number(e.decode_context),
+          "--decode-tokens", number(e.decode_tokens),
+          "--repetitions", number(e.repetitions),
+          "--format", "json"};
+}
+
+CostPoint read_point(const ChildOutput& child, int64_t n) {
+  if (child.exit_code != 0) {
+    const std::string said = child.err.substr(0, child.err.find('\n'));
+    const bool known = child.exit_code == 2 || child.exit_code == 4;
+    throw Error(known ? static_cast<ErrorKind>(child.exit_code) : ErrorKind::kResource,
+                text("measuring n = ", n, " ended with code ", child.exit_code, ": ",
+                     said.empty() ? "the child process said nothing" : said));
+  }
+  try {
+    const Json json = parse_json(child.out);
+    return {n, json.at("removed"), one_cost_from_json(json.at("cost")),
+            json.at("peak_excludes_loading")};
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::kInternal,
+                text("measuring n = ", n, ": the child's result cannot be read: ", error.what()));
+  }
+}
+
+}  // namespace
+
+CostPoint measure_one(const Experiment& experiment, int64_t n) {
+  require_local_model(experiment.model);
+  use_threads(experiment.threads);
+  CostPoint point;
+  point.n = n;
+  const uint64_t baseline = metrics::resident_bytes();
+  const auto decoder = [&] {
+    const auto checkpoint = models::Checkpoint::open(experiment.model);
+    const int64_t blocks = checkpoint.config().block_count;
+    if (n < 0 || n >= blocks)
+      throw Error(ErrorKind::kUsage, text("--n is ", n, ", needed 0..", blocks - 1));
+    const auto plan = cost_plan(blocks, n);
+    point.removed = plan.removed_text();
+    return models::Decoder::load(checkpoint, models::parse_dtype(experiment.dtype), plan.kept());
+  }();
+  point.peak_excludes_loading = reset_peak();
+  metrics::CostOptions options;
+  options.prefill_tokens = experiment.prefill_tokens;
+  options.decode_context = experiment.decode_context;
+  options.decode_tokens = experiment.decode_tokens;
+  options.repetitions = experiment.repetitions;
+  point.cost = metrics::measure_latency(decoder, options);
+  point.cost.peak_resident_bytes = metrics::peak_resident_bytes();
+  point.cost.baseline_resident_bytes = baseline;
+  return point;
+}
+
+CostResult cost_stage(const Experiment& experiment, int64_t block_count, const std::string& program,
+                      const Console& console) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto counts = cost_counts(experiment, block_count);
+  Progress progress(console, "cost: configuration");
+  CostResult result;
+  result.block_count = block_count;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    progress.update(static_cast<int64_t>(i), static_cast<int64_t>(counts.size()));
+    result.points.push_back(
+        read_point(run_child(program, child_arguments(experiment, counts[i])), counts[i]));
+  }
+  result.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,73 @@
+#include "harness/pipeline/publish.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "harness/cli/signals.h"
+
+namespace plumb::harness {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = ".partial-";
+
+/// A folder that goes when the scope does.
+struct PartialFolder {
+  fs::path path;
+  explicit PartialFolder(const fs::path& where)
+      : path(where / (std::string(kPrefix) + std::to_string(getpid()))) {
+    require_writable_folder(path);
+  }
+  ~PartialFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  PartialFolder(const PartialFolder&) = delete;
+  PartialFolder& operator=(const PartialFolder&) = delete;
+};
+
+void rename_into(const fs::path& from, const fs::path& to) {
+  std::error_code status;
+  fs::rename(from, to, status);
+  if (status)
+    throw Error(ErrorKind::kResource,
+                text("cannot put '", to.string(), "' into place: ", status.message()));
+}
+
+}  // namespace
+
+void publish(const std::vector<NamedFile>& files, const fs::path& folder) {
+  if (files.empty()) return;
+  PartialFolder partial(folder);
+  for (const auto& [name, bytes] : files) {
+    throw_if_interrupted();
+    write_file_atomically(partial.path / name, bytes);
+  }
+  throw_if_interrupted();  // from here on it is a matter of renames
+  std::error_code ignored;
+  fs::remove(folder / files.back().first, ignored);
+  for (const auto& [name, bytes] : files) rename_into(partial.path / name, folder / name);
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code status;
+  for (const auto& entry : fs::directory_iterator(folder, status)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind(kPrefix, 0) != 0) continue;
+    const std::string digits = name.substr(kPrefix.size());
+    if (digits.empty() || digits.size() > 9 ||
+        digits.find_first_not_of("0123456789") != std::string::npos)
+      continue;
+    if (kill(static_cast<pid_t>(std::stol(digits)), 0) == 0) continue;  // still at work
+    std::error_code ignored;
+    fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace plumb::harness

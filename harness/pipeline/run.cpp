@@ -1,0 +1,174 @@
+#include "harness/pipeline/run.h"
+
+#include <ctime>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_fields.h"
+#include "harness/cli/signals.h"
+#include "harness/pipeline/publish.h"
+#include "harness/pipeline/run_record.h"
+#include "harness/pipeline/stage_cache.h"
+#include "harness/pipeline/stage_keys.h"
+#include "harness/pipeline/stages.h"
+
+namespace plumb::harness {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// One run in the making: stages come from the cache or are made and stored there.
+class Runner {
+ public:
+  Runner(Run& run, const Console& console)
+      : run_(run), console_(console), session_(run.experiment), cache_(run.experiment.out) {}
+
+  Session& session() { return session_; }
+  const StageCache& cache() const { return cache_; }
+
+  template <typename Result, typename Read, typename Make>
+  Result stage(const std::string& name, const Json& key, Read read, Make make) {
+    throw_if_interrupted();
+    entries_[name] = StageCache::entry_name(name, key);
+    if (const auto cached = cache_.load(name, key)) {
+      try {
+        Result result = read(*cached);
+        note(name, result.seconds, true);
+        return result;
+      } catch (const std::exception&) {
+        console_.warn(text("the saved result of stage ", name, " cannot be read; it is made again"));
+      }
+    }
+    Result result = make();
+    throw_if_interrupted();
+    cache_.store(name, key, to_json(result));
+    note(name, result.seconds, false);
+    return result;
+  }
+
+  /// A stage that the machine may refuse: then there is a warning in place of a result.
+  template <typename Result, typename Read, typename Make>
+  std::optional<Result> optional_stage(const std::string& name, const Json& key, Read read,
+                                       Make make) {
+    try {
+      return stage<Result>(name, key, read, make);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kResource) throw;
+      entries_.erase(name);
+      run_.warnings.push_back(text("stage ", name, " failed: ", error.what()));
+      console_.warn(run_.warnings.back());
+      run_.failure_code = error.exit_code();
+      return std::nullopt;
+    }
+  }
+
+  const Json& entries() const { return entries_; }
+
+ private:
+  void note(const std::string& name, double seconds, bool reused) {
+    run_.stages.push_back({name, seconds, reused});
+    std::string column = name;
+    column.resize(13, ' ');
+    console_.say(text(column, " ", reused ? "reused, took " : "", duration_text(seconds)));
+  }
+
+  Run& run_;
+  const Console& console_;
+  Session session_;
+  StageCache cache_;
+  Json entries_ = Json::object();
+};
+
+/// Licence and origin of the documents, where a manifest stands beside them.
+Pairs text_licence(const Experiment& experiment) {
+  const auto file = std::filesystem::path(experiment.validation.file).parent_path() / "manifest.json";
+  if (!std::filesystem::is_regular_file(file)) return {};
+  Pairs out;
+  try {
+    const Json manifest = parse_json(read_file(file));
+    for (const auto& [key, value] : manifest.items())
+      if (value.is_string()) out.emplace_back(key, value.get<std::string>());
+  } catch (const Error& error) {
+    out.emplace_back("manifest", text("cannot be read: ", error.what()));
+  }
+  return out;
+}
+
+void warn_of_choices(Run& run) {
+  run.warnings = run.environment.warnings;
+  if (run.experiment.same_documents())
+    run.warnings.push_back(
+        "calibration: same documents; the plans were chosen on the text that they are judged on");
+  if (run.model.license.empty())
+    run.warnings.push_back("the model's file names no licence");
+}
+
+}  // namespace
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  char out[32];
+  std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return out;
+}
+
+Run execute(const Settings& settings, const std::string& program, const std::string& command_line,
+            const Console& console) {
+  Run run;
+  run.settings = settings;
+  run.experiment = make_experiment(run.settings);
+  run.command_line = command_line;
+  run.started = utc_now();
+  const Experiment& e = run.experiment;
+  require_local_model(e.model);
+  require_writable_folder(e.out);
+  remove_leftovers(e.out);
+  Runner runner(run, console);
+  Session& session = runner.session();
+  run.model = model_facts(session.checkpoint());
+  run.environment = environment();
+  run.libraries = library_facts();
+  run.text_licence = text_licence(e);
+  warn_of_choices(run);
+  const int64_t blocks = run.model.block_count;
+  sweep_counts(e, blocks);  // what is out of range is said before any work
+  cost_counts(e, blocks);
+  const StageKeys keys = stage_keys(e, run.model, run.environment);
+
+  run.profile = runner.stage<ProfileResult>("profile", keys.profile, profile_from_json,
+                                            [&] { return profile_stage(session, console); });
+  run.plans = runner.stage<PlanResult>("plans", keys.plans, plans_from_json,
+                                       [&] { return plan_stage(e, blocks, &run.profile); });
+  run.sweep = runner.stage<SweepResult>("sweep", keys.sweep, sweep_from_json, [&] {
+    return sweep_stage(session, run.plans.plans, console);
+  });
+  run.reconnection = runner.optional_stage<ReconnectionResult>(
+      "reconnection", keys.reconnection, reconnection_from_json,
+      [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
+  session.drop_decoder();  // the children need the memory
+  run.cost = runner.optional_stage<CostResult>("cost", keys.cost, cost_from_json, [&] {
+    return cost_stage(e, blocks, program, console);
+  });
+  run.finished = utc_now();
+  save_run_record(run, runner.entries());
+  return run;
+}
+
+std::vector<Verdict> judge(const Run& run) {
+  Measurements m;
+  m.block_count = run.model.block_count;
+  m.profile = &run.profile;
+  m.plans = &run.plans;
+  m.sweep = &run.sweep;
+  m.cost = run.cost ? &*run.cost : nullptr;
+  m.reconnection = run.reconnection ? &*run.reconnection : nullptr;
+  m.draws = run.experiment.draws;
+  m.seed = run.experiment.seed;
+  return judge_claims(m, run.experiment.required_claims);
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,71 @@
+#include "harness/pipeline/stage_keys.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "harness/pipeline/stage_cache.h"
+
+namespace plumb::harness {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr int kFormat = 1;  ///< of the results' JSON
+
+std::string text_hash(const TextChoice& choice, const std::string& key) {
+  if (choice.file.empty())
+    throw Error(ErrorKind::kUsage, text("no text was named, needed ", key, ".documents"));
+  try {
+    return sha256_of_file(choice.file);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(error.what(), " (", key, ".documents; ./run makes the default ones)"),
+                error.at());
+  }
+}
+
+Json text_key(const TextChoice& choice, const std::string& key) {
+  return {{"sha256", text_hash(choice, key)},
+          {"max_tokens", choice.max_tokens},
+          {"limit", choice.limit}};
+}
+
+/// The processor and the system, which timings belong to.
+Json machine_key(const Environment& environment) {
+  Json out = Json::object();
+  for (const auto& [key, value] : environment.machine)
+    if (key == "CPU" || key == "cores" || key == "system") out[key] = value;
+  return out;
+}
+
+}  // namespace
+
+StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environment& environment) {
+  const Json common = {{"format", kFormat},       {"version", version_line()},
+                       {"libraries", pairs_json(library_facts())},
+                       {"model", model.sha256},   {"dtype", e.dtype},
+                       {"threads", e.threads},    {"documents_per_step", e.documents_per_step},
+                       {"special_tokens", e.special_tokens}};
+  StageKeys keys;
+  keys.profile = {{"common", common}, {"text", text_key(e.calibration_text(), "calibration")}};
+  keys.plans = {{"profile", keys.profile}, {"strategies", e.strategies}, {"n", e.sweep_n},
+                {"seed", e.seed},          {"draws", e.draws}};
+  // The plans themselves decide the losses, but they follow from what stands in their key.
+  keys.sweep = {{"plans", StageCache::entry_name("plans", keys.plans)},
+                {"text", text_key(e.validation, "validation")},
+                {"positions", e.positions},
+                {"seed", e.seed},
+                {"common", common}};
+  keys.cost = {{"common", common},
+               {"machine", machine_key(environment)},
+               {"n", e.cost_n},
+               {"prefill_tokens", e.prefill_tokens},
+               {"decode_context", e.decode_context},
+               {"decode_tokens", e.decode_tokens},
+               {"repetitions", e.repetitions}};
+  keys.reconnection = {{"common", common},
+                       {"text", text_key(e.validation, "validation")},
+                       {"seed", e.seed}};
+  return keys;
+}
+
+}  // namespace plumb::harness

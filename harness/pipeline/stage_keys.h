@@ -1,0 +1,24 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/environment.h"
+#include "harness/pipeline/facts.h"
+
+namespace plumb::harness {
+
+/// What decides the result of each stage; a difference in any of it makes another cache entry.
+struct StageKeys {
+  nlohmann::ordered_json profile;
+  nlohmann::ordered_json plans;
+  nlohmann::ordered_json sweep;
+  nlohmann::ordered_json cost;
+  nlohmann::ordered_json reconnection;
+};
+
+/// Hashes the texts. Error{kUsage} or Error{kInput} where one is missing.
+StageKeys stage_keys(const Experiment& experiment, const ModelFacts& model,
+                     const Environment& environment);
+
+}  // namespace plumb::harness

@@ -1,0 +1,87 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/statistics/summary.h"
+#include "harness/presentation/presentation.h"
+
+namespace plumb::harness {
+
+namespace {
+
+constexpr double kSmallLoss = 0.1;  ///< what "little" means on top of the page
+
+std::string with_interval(double value, const Interval& interval) {
+  return text(number_text(value, 3), " [", number_text(interval.low, 3), ", ",
+              number_text(interval.high, 3), "]");
+}
+
+/// Largest n such that for it and every smaller one the loss is at most 10 % above the whole model's, by the upper end
+/// of the paired interval.
+int64_t cheap_blocks(const Shown& shown, const std::string& strategy) {
+  const auto whole = shown.plan(strategy, 0);
+  if (!whole) return -1;
+  const auto& samples = shown.run.sweep.losses.loss_nats;
+  const double allowed = kSmallLoss * mean(samples[*whole]);
+  int64_t most = 0;
+  for (int64_t n = 1; n < shown.blocks(); ++n) {
+    const auto plan = shown.plan(strategy, n);
+    if (!plan) break;
+    if (bootstrap_difference(samples[*plan], samples[*whole], shown.options).high > allowed) break;
+    most = n;
+  }
+  return most;
+}
+
+std::string first_random(const Shown& shown, const std::string& strategy) {
+  int64_t last = 0;
+  for (int64_t n = 0; n < shown.blocks(); ++n) {
+    const auto plan = shown.plan(strategy, n);
+    if (!plan) continue;
+    last = n;
+    if (shown.losses[*plan].normalised >= 1) return text("n = ", n);
+  }
+  return text("none up to n = ", last);
+}
+
+std::string verdict_counts(const std::vector<Verdict>& verdicts) {
+  std::string out;
+  for (const VerdictKind kind :
+       {VerdictKind::kPass, VerdictKind::kFail, VerdictKind::kInconclusive, VerdictKind::kNotRun,
+        VerdictKind::kIncomparable, VerdictKind::kInvalid}) {
+    const auto count = std::count_if(verdicts.begin(), verdicts.end(),
+                                     [&](const Verdict& v) { return v.kind == kind; });
+    if (count > 0) out += text(out.empty() ? "" : ", ", count, " ", verdict_name(kind));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
+                                                          const std::vector<Verdict>& verdicts) {
+  const Run& run = shown.run;
+  std::vector<std::pair<std::string, std::string>> out;
+  out.emplace_back("Claims", verdict_counts(verdicts));
+  if (run.experiment.strategies.empty()) return out;
+  const std::string& strategy = run.experiment.strategies.front();
+  if (const auto whole = shown.plan(strategy, 0))
+    out.emplace_back("Normalised loss of the whole model",
+                     with_interval(shown.losses[*whole].normalised, shown.losses[*whole].interval));
+  for (const std::string& name : run.experiment.strategies) {
+    const int64_t n = cheap_blocks(shown, name);
+    if (n < 0) continue;
+    out.emplace_back(text("Blocks removed by ", name, " for at most 10 % more loss"),
+                     text(n, " of ", shown.blocks(), " (",
+                          number_text(100.0 * static_cast<double>(n) /
+                                          static_cast<double>(shown.blocks()), 2), " %)"));
+  }
+  out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
+                   first_random(shown, strategy));
+  out.emplace_back("Block evaluations",
+                   text(run.sweep.losses.block_evaluations, " instead of ",
+                        run.sweep.losses.block_evaluations_alone, " for ", asked_plans(run.sweep.plans),
+                        " plans"));
+  return out;
+}
+
+}  // namespace plumb::harness

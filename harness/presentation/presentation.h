@@ -1,0 +1,49 @@
+#pragma once
+
+#include <vector>
+
+#include "base/statistics/bootstrap.h"
+#include "harness/pipeline/run.h"
+#include "harness/pipeline/tables.h"
+#include "reports/report.h"
+
+namespace plumb::harness {
+
+/// A run with what the report shows of it, computed once.
+struct Shown {
+  const Run& run;
+  BootstrapOptions options;
+  std::vector<PairDistance> pairs;
+  std::vector<PairDistance> post_norm;
+  std::vector<PlanLoss> losses;  ///< in the order of run.sweep.plans
+
+  explicit Shown(const Run& shown_run);
+  int64_t blocks() const { return run.model.block_count; }
+  /// Index of a strategy's plan of n blocks, or none.
+  std::optional<size_t> plan(const std::string& strategy, int64_t n) const;
+};
+
+/// What a run found, in the few figures that stand on top.
+std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
+                                                          const std::vector<Verdict>& verdicts);
+
+reports::HeatFigure distance_figure(const Shown& shown);
+reports::LineFigure loss_figure(const Shown& shown);
+reports::LineFigure last_block_figure(const Shown& shown);
+reports::LineFigure stability_figure(const Shown& shown);
+reports::LineFigure memory_figure(const Shown& shown);
+reports::LineFigure latency_figure(const Shown& shown, bool decode);
+
+reports::Table plan_table(const Shown& shown);
+reports::Table loss_table(const Shown& shown);
+reports::Table cost_table(const Shown& shown);
+/// Numbers of other models, from fixtures/claims: to compare with, never measured here.
+reports::Table published_table();
+
+std::vector<Record> records_of(const Shown& shown);
+std::vector<std::pair<std::string, Pairs>> provenance_of(const Run& run);
+
+/// The whole report of a run.
+reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts);
+
+}  // namespace plumb::harness

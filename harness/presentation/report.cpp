@@ -1,0 +1,76 @@
+#include "base/error.h"
+#include "harness/pipeline/publish.h"
+#include "harness/presentation/presentation.h"
+
+namespace plumb::harness {
+
+namespace {
+
+std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"started", run.started}, {"finished", run.finished}, {"command", run.command_line}};
+  for (const StageTime& stage : run.stages)
+    out.emplace_back(text("stage ", stage.stage),
+                     text(stage.reused ? "reused, took " : "", duration_text(stage.seconds)));
+  out.emplace_back("sweep tokens per second", number_text(run.sweep.tokens_per_second));
+  out.emplace_back("sweep peak resident", bytes_text(run.sweep.peak_resident_bytes));
+  return out;
+}
+
+}  // namespace
+
+Shown::Shown(const Run& shown_run)
+    : run(shown_run),
+      options{.draws = run.experiment.draws, .seed = run.experiment.seed},
+      pairs(pair_distances(run.profile.profile, options)),
+      post_norm(post_norm_distances(run.profile.profile, options)),
+      losses(losses_of(run.sweep, options)) {}
+
+std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const {
+  for (size_t i = 0; i < run.sweep.plans.size(); ++i)
+    if (run.sweep.plans[i].strategy == strategy && run.sweep.plans[i].removed_count() == n) return i;
+  return std::nullopt;
+}
+
+reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts) {
+  const Shown shown(run);
+  reports::Report report;
+  const std::string model = run.model.name.empty() ? run.model.file : run.model.name;
+  report.title = text("How many of its ", run.model.block_count, " blocks does ", model, " need?");
+  report.subtitle = text(version_line(), ", experiment ", run.experiment.name, ", ",
+                         run.experiment.dtype, ", ", run.finished);
+  report.headline = headline(shown, verdicts);
+  report.warnings = run.warnings;
+  report.verdicts = verdicts;
+  report.figures = {loss_figure(shown), distance_figure(shown), last_block_figure(shown),
+                    stability_figure(shown)};
+  if (run.cost) {
+    report.figures.push_back(memory_figure(shown));
+    report.figures.push_back(latency_figure(shown, false));
+    report.figures.push_back(latency_figure(shown, true));
+  }
+  report.figures.push_back(loss_table(shown));
+  report.figures.push_back(plan_table(shown));
+  if (run.cost) report.figures.push_back(cost_table(shown));
+  report.figures.push_back(published_table());
+  report.records = records_of(shown);
+  report.provenance = provenance_of(run);
+  report.run = run_object(run);
+  return report;
+}
+
+void publish_run(const Run& run, const std::vector<Verdict>& verdicts, const std::string& folder) {
+  const reports::Report report = build_report(run, verdicts);
+  const BootstrapOptions options{.draws = run.experiment.draws, .seed = run.experiment.seed};
+  auto files = profile_files(run.profile, run.plans, options);
+  for (NamedFile& file : sweep_files(run.sweep, losses_of(run.sweep, options)))
+    files.push_back(std::move(file));
+  if (run.cost) files.push_back(cost_file(*run.cost));
+  files.emplace_back("results.json", reports::to_results_json(report));
+  files.emplace_back("junit.xml", reports::to_junit_xml(report));
+  files.emplace_back("provenance.json", reports::to_provenance_json(report));
+  files.emplace_back("report.html", reports::to_html(report));
+  publish(files, folder);
+}
+
+}  // namespace plumb::harness
