@@ -40,9 +40,12 @@ TEST(Coverage, OfTwentyFourNormalSamplesFallsShortByAboutTwoPoints) {
   EXPECT_NEAR(share, 0.932, margin(4000)) << share;
 }
 
+// The same interval in numpy, 20,000 runs of 24 exponential samples: 0.914, give or take 0.002. The
+// runs here share one set of resamples, which adds about as much again to the Monte-Carlo error.
 TEST(Coverage, OfTwentyFourSkewedSamplesFallsShortByAboutFourPoints) {
-  const double share = coverage(24, 4000, 1, [](Rng& rng) { return -std::log1p(-rng.uniform()); });
-  EXPECT_NEAR(share, 0.91, margin(4000)) << share;
+  const int runs = 20000;
+  const double share = coverage(24, runs, 1, [](Rng& rng) { return -std::log1p(-rng.uniform()); });
+  EXPECT_NEAR(share, 0.914, 2 * margin(runs)) << share;
 }
 
 }  // namespace
