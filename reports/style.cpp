@@ -80,7 +80,7 @@ details thead th{position:sticky;top:0;background:var(--paper)}
 .verdicts>tbody>tr>td,.verdicts>tbody>tr>th{padding-top:13px;padding-bottom:13px}
 .verdicts .which{width:9.5em}.verdicts .claim{width:29%}.verdicts .next{width:22%;padding-right:0}
 .verdicts .claim strong{display:block;font-weight:600}
-.verdicts .claim span{color:var(--soft);font-size:13px;display:block}
+.verdicts .claim span{font-weight:400;color:var(--soft);font-size:13px;display:block}
 .badge{display:inline-block;font-size:12px;font-weight:700;letter-spacing:.05em;white-space:nowrap;border:1.5px solid;
 border-radius:4px;padding:1px 8px;line-height:1.5}
 .badge i{font-style:normal;margin-right:.5em}

@@ -24,6 +24,13 @@ pruning::PruningPlan cost_plan(int64_t block_count, int64_t n) {
   return pruning::make_plan("simple", n, inputs);
 }
 
+constexpr int kLeastMapped = 64 << 10;
+constexpr int kMostMapped = 32 << 20;  // glibc's greatest threshold
+
+/// While `mapped`, every tensor of 64 KiB or more has pages of its own, which go back to the system with it: what the
+/// heap would keep of the buffers that loading needs depends on their order, not on the model.
+void map_tensors(bool mapped) { mallopt(M_MMAP_THRESHOLD, mapped ? kLeastMapped : kMostMapped); }
+
 /// Lets the peak start again from what is resident now; false where the system does not allow it.
 bool reset_peak() {
   malloc_trim(0);
@@ -73,6 +80,7 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
   CostPoint point;
   point.n = n;
   const uint64_t baseline = metrics::resident_bytes();
+  map_tensors(true);
   const auto decoder = [&] {
     const auto checkpoint = models::Checkpoint::open(experiment.model);
     const int64_t blocks = checkpoint.config().block_count;
@@ -82,6 +90,7 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
     point.removed = plan.removed_text();
     return models::Decoder::load(checkpoint, models::parse_dtype(experiment.dtype), plan.kept());
   }();
+  map_tensors(false);
   point.peak_excludes_loading = reset_peak();
   metrics::CostOptions options;
   options.prefill_tokens = experiment.prefill_tokens;

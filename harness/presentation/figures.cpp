@@ -25,8 +25,7 @@ std::vector<reports::Band> collapse_bands() {
   for (const auto& band : file.at("bands")) {
     const double low = band.at("low"), high = band.at("high");
     if (low < high)
-      bands.push_back({.label = text("accuracy collapse of the ", band.at("model").get<std::string>(),
-                                     " in the paper, not of this model"),
+      bands.push_back({.label = text("MMLU collapse, ", band.at("model").get<std::string>(), " (paper)"),
                        .low = low,
                        .high = high});
   }
@@ -61,7 +60,8 @@ reports::LineFigure loss_figure(const Shown& shown) {
       "Mean loss per predicted token in nats, divided by ln V; 0 is certain and right, 1 is a uniform guess. ",
       text_caption(shown.run.sweep.text), ", ", shown.run.sweep.losses.positions_per_document,
       " positions each; bars: ", shown.losses.empty() ? "" : shown.losses.front().interval.method,
-      ". Not healed, so this curve has no verdict: the paper's claim of continuity is about healed models.");
+      ". Shaded: the fraction at which, in the paper's text, the MMLU accuracy of other, healed models collapses."
+      " Not healed, so this curve has no verdict: the paper's claim of continuity is about healed models.");
   return figure;
 }
 

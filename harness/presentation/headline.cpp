@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "base/statistics/summary.h"
@@ -43,14 +44,22 @@ std::string first_random(const Shown& shown, const std::string& strategy) {
   return text("none up to n = ", last);
 }
 
-std::string verdict_counts(const std::vector<Verdict>& verdicts) {
-  std::string out;
-  for (const VerdictKind kind :
-       {VerdictKind::kPass, VerdictKind::kFail, VerdictKind::kInconclusive, VerdictKind::kNotRun,
-        VerdictKind::kIncomparable, VerdictKind::kInvalid}) {
+/// "Claims passed; 1 failed, 3 inconclusive, 1 not run."
+std::string other_verdicts(const std::vector<Verdict>& verdicts) {
+  constexpr std::array<std::pair<VerdictKind, const char*>, 5> kOthers{
+      {{VerdictKind::kFail, "failed"},
+       {VerdictKind::kInconclusive, "inconclusive"},
+       {VerdictKind::kNotRun, "not run"},
+       {VerdictKind::kIncomparable, "incomparable"},
+       {VerdictKind::kInvalid, "invalid"}}};
+  std::string out = "Claims passed";
+  const char* separator = "; ";
+  for (const auto& [kind, name] : kOthers) {
     const auto count = std::count_if(verdicts.begin(), verdicts.end(),
-                                     [&](const Verdict& v) { return v.kind == kind; });
-    if (count > 0) out += text(out.empty() ? "" : ", ", count, " ", verdict_name(kind));
+                                     [kind = kind](const Verdict& v) { return v.kind == kind; });
+    if (count == 0) continue;
+    out += text(separator, count, " ", name);
+    separator = ", ";
   }
   return out;
 }
@@ -61,7 +70,9 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
                                                           const std::vector<Verdict>& verdicts) {
   const Run& run = shown.run;
   std::vector<std::pair<std::string, std::string>> out;
-  out.emplace_back("Claims", verdict_counts(verdicts));
+  const auto passed = std::count_if(verdicts.begin(), verdicts.end(),
+                                    [](const Verdict& v) { return v.kind == VerdictKind::kPass; });
+  out.emplace_back(other_verdicts(verdicts), text(passed, " of ", verdicts.size()));
   if (run.experiment.strategies.empty()) return out;
   const std::string& strategy = run.experiment.strategies.front();
   if (const auto whole = shown.plan(strategy, 0))
@@ -77,10 +88,9 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
   }
   out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
                    first_random(shown, strategy));
-  out.emplace_back("Block evaluations",
+  out.emplace_back(text("Block evaluations for ", asked_plans(run.sweep.plans), " plans"),
                    text(run.sweep.losses.block_evaluations, " instead of ",
-                        run.sweep.losses.block_evaluations_alone, " for ", asked_plans(run.sweep.plans),
-                        " plans"));
+                        run.sweep.losses.block_evaluations_alone));
   return out;
 }
 

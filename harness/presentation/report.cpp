@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "base/error.h"
 #include "harness/pipeline/publish.h"
 #include "harness/presentation/presentation.h"
@@ -15,6 +17,14 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
   out.emplace_back("sweep tokens per second", number_text(run.sweep.tokens_per_second));
   out.emplace_back("sweep peak resident", bytes_text(run.sweep.peak_resident_bytes));
   return out;
+}
+
+/// The file's or folder's name, which people choose a model by; what a file says of itself ("general.name") is often
+/// its training run's, and is in the provenance.
+std::string known_as(const ModelFacts& model) {
+  const std::filesystem::path file(model.file);
+  if (file.empty()) return model.name;
+  return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
 }
 
 }  // namespace
@@ -35,8 +45,8 @@ std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const 
 reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts) {
   const Shown shown(run);
   reports::Report report;
-  const std::string model = run.model.name.empty() ? run.model.file : run.model.name;
-  report.title = text("How many of its ", run.model.block_count, " blocks does ", model, " need?");
+  report.title = text("How many of its ", run.model.block_count, " blocks does ",
+                      known_as(run.model), " need?");
   report.subtitle = text(version_line(), ", experiment ", run.experiment.name, ", ",
                          run.experiment.dtype, ", ", run.finished);
   report.headline = headline(shown, verdicts);
