@@ -53,7 +53,8 @@ class Translator {
     const auto byte = static_cast<unsigned char>(c);
     if (c == 'p' || c == 'P') return property(in_class);
     if (c == 'u' || c == 'x') return code_point();
-    const bool known = std::string_view("rntfaesSdD").find(c) != std::string_view::npos ||
+    if (c == 's' || c == 'S') return white_space(in_class);
+    const bool known = std::string_view("rntfaedD").find(c) != std::string_view::npos ||
                        (!in_class && std::string_view("AzZ").find(c) != std::string_view::npos);
     if (!known && (std::isalnum(byte) || byte >= 0x80)) refuse(rest(2));
     copy(2);
@@ -77,6 +78,16 @@ class Translator {
     } else {
       copy(whole.size());
     }
+  }
+
+  // PCRE2 counts U+180E as white space, Oniguruma and today's Unicode do not.
+  void white_space(bool in_class) {
+    const std::string members = ranges(regex_spaces());
+    if (pattern_[at_ + 1] == 's')
+      out_ += in_class ? members : "[" + members + "]";
+    else
+      out_ += in_class ? "\\S\\x{180e}" : "[^" + members + "]";
+    at_ += 2;
   }
 
   static std::string ranges(const std::vector<CodePointRange>& points) {

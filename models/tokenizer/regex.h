@@ -47,7 +47,8 @@ class Regex {
 };
 
 /// The same language for PCRE2 (UTF, UCP, MULTILINE, newline LF). \p{L} and \p{N} get the code
-/// points that are newer than PCRE2's Unicode; other properties keep its Unicode version.
+/// points that are newer than PCRE2's Unicode, \s loses U+180E; other properties keep its Unicode
+/// version.
 /// Error{kInput} naming the construct and its position for: \w \W \b \B \h \H \v \R \X \G \K,
 /// back-references, POSIX classes, nested classes and && in classes, option letters other than i,
 /// {,n} and possessive {n,m}+, control verbs, comments and conditions.

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "models/tokenizer/definition.h"
+#include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/unicode.h"
+
+/// Helpers of the tokenizer's tests alone.
+namespace plumb::models::testing {
+
+/// fixtures/golden/tokenizer_reference.json; make_tokenizer_reference.py says what stands in it.
+inline const nlohmann::json& golden() {
+  static const nlohmann::json parsed = nlohmann::json::parse(
+      read_file(PLUMB_SOURCE_DIR "/fixtures/golden/tokenizer_reference.json"));
+  return parsed;
+}
+
+/// The environment's path plus `inside`, or an empty path where it is not set.
+inline std::filesystem::path from_environment(const char* name, const std::string& inside = "") {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return {};
+  return inside.empty() ? std::filesystem::path(value) : std::filesystem::path(value) / inside;
+}
+
+/// The digest of many rows of ids, as the reference makes it.
+class IdDigest {
+ public:
+  void add(const std::vector<int32_t>& ids) {
+    put(static_cast<int32_t>(ids.size()));
+    for (const int32_t id : ids) put(id);
+    count_ += ids.size();
+  }
+  size_t count() const { return count_; }
+  std::string take() {
+    count_ = 0;
+    return sha256_hex(std::exchange(bytes_, {})).substr(0, 16);
+  }
+
+ private:
+  void put(int32_t value) {
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes_.push_back(static_cast<char>(static_cast<uint32_t>(value) >> shift & 0xFF));
+  }
+  std::string bytes_;
+  size_t count_ = 0;
+};
+
+/// The reference's texts made of fragments: the same generator, the same order of draws.
+inline std::vector<std::string> mixtures() {
+  const auto fragments = golden().at("fragments").get<std::vector<std::string>>();
+  uint64_t state = 1;
+  const auto draw = [&state](uint64_t bound) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    return static_cast<size_t>((state >> 33) % bound);
+  };
+  std::vector<std::string> texts(golden().at("mixtures").at("count").get<size_t>());
+  for (std::string& text : texts)
+    for (size_t left = 1 + draw(12); left > 0; --left) text += fragments[draw(fragments.size())];
+  return texts;
+}
+
+/// Every code point but the surrogates, in order.
+inline std::vector<uint32_t> all_code_points() {
+  std::vector<uint32_t> points;
+  for (uint32_t point = 0; point < 0x110000; ++point)
+    if (point < 0xD800 || point >= 0xE000) points.push_back(point);
+  return points;
+}
+
+inline std::string utf8(uint32_t point) {
+  std::string text;
+  append_utf8(text, point);
+  return text;
+}
+
+}  // namespace plumb::models::testing
