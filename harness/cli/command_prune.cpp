@@ -9,6 +9,8 @@ namespace plumb::harness {
 
 namespace {
 
+constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts
+
 std::vector<Flag> flags() {
   return {{"--model", "PATH", "", "a GGUF file, or a folder with config.json and safetensors"},
           {"--out", "DIR", "", "folder of the pruned model; new or empty"},
@@ -49,7 +51,8 @@ int run_prune(const Arguments& arguments, const Console& console) {
                             "named on the command line"};
   pruning::validate(plan);
   throw_if_interrupted();
-  const double error = pruning::write_pruned(checkpoint, model, plan, out, arguments.has("--bf16"));
+  const double error = pruning::write_pruned(checkpoint, model, plan, out, arguments.has("--bf16"),
+                                             kShardBytes, throw_if_interrupted);
   console.result({{"out", out},
                   {"removed", plan.removed},
                   {"blocks_before", blocks},

@@ -132,6 +132,13 @@ class Checkpoint::Impl {
     return nullptr;
   }
 
+  const TensorEntry& required_entry(Role role, int64_t block) const {
+    const TensorEntry* found = entry(role, block);
+    if (!found)
+      throw refusal("the model has no unembedding of its own: it is tied to the embedding");
+    return *found;
+  }
+
  private:
   void add_file(const fs::path& path) {
     files.emplace_back(path);
@@ -241,17 +248,21 @@ std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {
 }
 
 at::Tensor Checkpoint::load(Role role, int64_t block, at::ScalarType dtype) const {
+  const TensorEntry& entry = impl_->required_entry(role, block);
+  return load_rows(role, block, 0, row_count(entry), dtype).view(entry.shape);
+}
+
+at::Tensor Checkpoint::load_rows(Role role, int64_t block, int64_t first, int64_t count,
+                                 at::ScalarType dtype) const {
   if (dtype != at::kFloat && dtype != at::kBFloat16)
     throw Error(ErrorKind::kInvariant, "weights are loaded as fp32 or bf16");
-  const TensorEntry* entry = impl_->entry(role, block);
-  if (!entry) throw refusal("the model has no unembedding of its own: it is tied to the embedding");
+  const TensorEntry& entry = impl_->required_entry(role, block);
   const bool permuted = is_gguf() && architecture().gguf_permutes_query_key &&
                         (role == Role::kQuery || role == Role::kKey);
-  const int64_t heads = !permuted              ? 0
-                        : role == Role::kQuery ? config().head_count
-                                               : config().kv_head_count;
-  return in_file(impl_->paths[entry->file],
-                 [&] { return read_weight(impl_->files[entry->file], *entry, heads, dtype); });
+  const int64_t head_rows = permuted ? config().head_width : 0;
+  return in_file(impl_->paths[entry.file], [&] {
+    return read_rows(impl_->files[entry.file], entry, first, count, head_rows, dtype);
+  });
 }
 
 at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {

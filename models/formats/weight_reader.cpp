@@ -40,15 +40,16 @@ int64_t round_to_bf16(const float* values, int64_t count, uint16_t* out) {
 
 class Reader {
  public:
-  Reader(const ModelFile& file, const TensorEntry& entry, int64_t heads, at::ScalarType dtype)
+  Reader(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t count,
+         int64_t head_rows, at::ScalarType dtype)
       : file_(file),
         entry_(entry),
-        rows_(entry.shape.size() > 1 ? entry.element_count() / entry.shape.back() : 1),
+        first_(first),
+        rows_(count),
         columns_(entry.shape.back()),
-        head_rows_(heads > 0 ? rows_ / heads : 0),
-        out_(at::empty(entry.shape, at::TensorOptions().dtype(dtype))) {
-    row_bytes_ = rows_ == 0 ? 0 : entry.size_bytes() / static_cast<uint64_t>(rows_);
-  }
+        head_rows_(head_rows),
+        row_bytes_(stored_bytes(entry.name, {columns_}, entry.type)),
+        out_(at::empty({count, columns_}, at::TensorOptions().dtype(dtype))) {}
 
   at::Tensor read() {
     const auto rows_a_piece = static_cast<int64_t>(
@@ -56,13 +57,13 @@ class Reader {
     at::parallel_for(0, rows_, rows_a_piece, [&](int64_t begin, int64_t end) {
       std::vector<std::byte> bytes;
       std::vector<float> row(out_.scalar_type() == at::kFloat ? 0 : static_cast<size_t>(columns_));
-      for (int64_t first = begin; first < end; first += rows_a_piece) {
-        const int64_t count = std::min(rows_a_piece, end - first);
+      for (int64_t at = begin; at < end; at += rows_a_piece) {
+        const int64_t count = std::min(rows_a_piece, end - at);
         bytes.resize(static_cast<uint64_t>(count) * row_bytes_);
-        file_.read(entry_.begin + static_cast<uint64_t>(first) * row_bytes_, bytes);
+        file_.read(entry_.begin + static_cast<uint64_t>(first_ + at) * row_bytes_, bytes);
         for (int64_t r = 0; r < count; ++r)
           decode_row(std::span(bytes).subspan(static_cast<uint64_t>(r) * row_bytes_, row_bytes_),
-                     first + r, row);
+                     at + r, row);
       }
     });
     if (bad_ > 0)
@@ -93,7 +94,7 @@ class Reader {
   void note(int64_t count, int64_t row, IsBad&& is_bad) {
     int64_t column = 0;
     while (!is_bad(column)) ++column;
-    const int64_t index = row * columns_ + column;
+    const int64_t index = (first_ + row) * columns_ + column;
     int64_t first = first_bad_;
     while (index < first && !first_bad_.compare_exchange_weak(first, index)) {
     }
@@ -108,20 +109,32 @@ class Reader {
 
   const ModelFile& file_;
   const TensorEntry& entry_;
+  int64_t first_;  // row of the tensor; all other rows count from it
   int64_t rows_;
   int64_t columns_;
   int64_t head_rows_;  // 0: rows stay where they are
+  uint64_t row_bytes_;
   at::Tensor out_;
-  uint64_t row_bytes_ = 0;
   std::atomic<int64_t> bad_ = 0;
   std::atomic<int64_t> first_bad_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace
 
-at::Tensor read_weight(const ModelFile& file, const TensorEntry& entry, int64_t heads,
-                       at::ScalarType dtype) {
-  return Reader(file, entry, heads, dtype).read();
+int64_t row_count(const TensorEntry& entry) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < entry.shape.size(); ++i) rows *= entry.shape[i];
+  return rows;
+}
+
+at::Tensor read_rows(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t count,
+                     int64_t head_rows, at::ScalarType dtype) {
+  const int64_t rows = row_count(entry);
+  const bool whole_heads = head_rows == 0 || (first % head_rows == 0 && count % head_rows == 0);
+  if (first < 0 || count < 0 || count > rows || first > rows - count || !whole_heads)
+    throw Error(ErrorKind::kInvariant, text("rows ", first, " to ", first + count, " of tensor ",
+                                            printable(entry.name), ", which has ", rows));
+  return Reader(file, entry, first, count, head_rows, dtype).read();
 }
 
 }  // namespace plumb::models

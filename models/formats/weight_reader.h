@@ -7,12 +7,15 @@
 
 namespace plumb::models {
 
-/// Decodes the tensor at `entry` (rank 1 or more) to `dtype` (at::kFloat or at::kBFloat16),
-/// contiguous, on the intra-op pool. With `heads` above 0 the rows of each head are taken from
-/// pairs (row 2 i + j of the file becomes row j * half + i), which undoes GGUF's order of rotary
-/// rows. Error{kInput} naming the tensor, the count and the first index where values are NaN or
-/// infinite.
-at::Tensor read_weight(const ModelFile& file, const TensorEntry& entry, int64_t heads,
-                       at::ScalarType dtype);
+/// Rows of the tensor at `entry` (rank 1 or more): everything but its last dimension.
+int64_t row_count(const TensorEntry& entry);
+
+/// Decodes rows [first, first + count) to `dtype` (at::kFloat or at::kBFloat16), [count, columns] contiguous, on the
+/// intra-op pool. With `head_rows` above 0 the rows of each head, which has that many, are taken from pairs (row
+/// 2 i + j of the file becomes row j * half + i), which undoes GGUF's order of rotary rows; the range is then one of
+/// whole heads. Error{kInput} naming the tensor, the count and the first index where values are NaN or infinite;
+/// Error{kInvariant} for rows that are not there.
+at::Tensor read_rows(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t count,
+                     int64_t head_rows, at::ScalarType dtype);
 
 }  // namespace plumb::models

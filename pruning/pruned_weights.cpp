@@ -1,0 +1,164 @@
+#include "pruning/pruned_weights.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/sub.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace plumb::pruning {
+namespace {
+
+using models::Role;
+using models::StoredType;
+
+constexpr int64_t kPieceValues = int64_t{1} << 21;  // 8 MiB of fp32 at a time
+
+bool per_block(Role role) { return role >= Role::kAttentionNorm; }
+
+std::string renumbered(std::string_view hugging_face, int64_t block) {
+  std::string name(hugging_face);
+  if (const size_t at = name.find("{}"); at != std::string::npos)
+    name.replace(at, 2, std::to_string(block));
+  return name;
+}
+
+PrunedTensor pruned_tensor(const models::TensorEntry& entry, Role role, int64_t source_block,
+                           std::string name, bool bf16) {
+  const bool quantised = models::block_layout(entry.type).values > 1;
+  const StoredType decoded = bf16 ? StoredType::kBf16 : StoredType::kF32;
+  return {role,
+          source_block,
+          {std::move(name), quantised ? decoded : entry.type, entry.shape},
+          quantised};
+}
+
+/// In the order in which the model computes.
+std::vector<PrunedTensor> kept_tensors(const models::Checkpoint& checkpoint,
+                                       const PruningPlan& plan, bool bf16) {
+  std::vector<PrunedTensor> tensors;
+  const auto add = [&](const models::TensorName& row, int64_t source, int64_t block) {
+    if (const auto entry = checkpoint.find(row.role, source))
+      tensors.push_back(
+          pruned_tensor(*entry, row.role, source, renumbered(row.hugging_face, block), bf16));
+  };
+  const auto& names = checkpoint.architecture().tensors;
+  for (const auto& row : names)
+    if (row.role == Role::kEmbedding) add(row, -1, -1);
+  const auto kept = plan.kept();
+  for (size_t i = 0; i < kept.size(); ++i)
+    for (const auto& row : names)
+      if (per_block(row.role)) add(row, kept[i], static_cast<int64_t>(i));
+  for (const auto& row : names)
+    if (!per_block(row.role) && row.role != Role::kEmbedding) add(row, -1, -1);
+  return tensors;
+}
+
+std::string shard_name(size_t index, size_t count) {
+  if (count == 1) return "model.safetensors";
+  char name[64];
+  std::snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", index + 1, count);
+  return name;
+}
+
+/// Whole heads where the rows of a head are put into another order.
+int64_t rows_a_piece(const models::Checkpoint& checkpoint, Role role, int64_t columns) {
+  const bool heads = role == Role::kQuery || role == Role::kKey;
+  const int64_t unit = heads ? checkpoint.config().head_width : 1;
+  return std::max<int64_t>(1, kPieceValues / columns / unit) * unit;
+}
+
+at::ScalarType scalar_type(StoredType type) {
+  if (type == StoredType::kF32) return at::kFloat;
+  return type == StoredType::kF16 ? at::kHalf : at::kBFloat16;
+}
+
+/// Largest absolute difference. `rounded` is `values` in bf16.
+double rounding_error(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
+                      const at::Tensor& values, const at::Tensor& rounded) {
+  const double error = at::sub(values, rounded.to(at::kFloat)).abs().max().item().toDouble();
+  if (!std::isfinite(error))
+    throw Error(ErrorKind::kInput,
+                text("tensor '", checkpoint.find(tensor.role, tensor.source_block)->name,
+                     "' has values that bf16 cannot hold; write it as F32"));
+  return error;
+}
+
+double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
+                    models::SafetensorsWriter& writer, const std::function<void()>& between) {
+  const int64_t columns = tensor.slot.shape.back();
+  const int64_t rows = tensor.slot.shape.size() == 1 ? 1 : tensor.slot.shape.front();
+  const int64_t step = rows_a_piece(checkpoint, tensor.role, columns);
+  double error = 0;
+  for (int64_t first = 0; first < rows; first += step) {
+    if (between) between();
+    const at::Tensor values = checkpoint.load_rows(tensor.role, tensor.source_block, first,
+                                                   std::min(step, rows - first), at::kFloat);
+    // F16 and BF16 come back from fp32 as they were: both are subsets of it, and NaN was refused.
+    const at::Tensor stored = values.to(scalar_type(tensor.slot.type));
+    if (tensor.quantised && tensor.slot.type == StoredType::kBf16)
+      error = std::max(error, rounding_error(checkpoint, tensor, values, stored));
+    writer.write(std::span(static_cast<const std::byte*>(stored.const_data_ptr()),
+                           static_cast<size_t>(stored.nbytes())));
+  }
+  return error;
+}
+
+}  // namespace
+
+uint64_t PrunedShard::size_bytes() const {
+  uint64_t bytes = 0;
+  for (const PrunedTensor& tensor : tensors) bytes += tensor.slot.size_bytes();
+  return bytes;
+}
+
+std::vector<PrunedShard> plan_shards(const models::Checkpoint& checkpoint, const PruningPlan& plan,
+                                     bool bf16, uint64_t shard_bytes) {
+  std::vector<PrunedShard> shards(1);
+  uint64_t filled = 0;
+  for (PrunedTensor& tensor : kept_tensors(checkpoint, plan, bf16)) {
+    const uint64_t bytes = tensor.slot.size_bytes();
+    if (!shards.back().tensors.empty() && (filled > shard_bytes || bytes > shard_bytes - filled)) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    filled += bytes;
+    shards.back().tensors.push_back(std::move(tensor));
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    shards[i].file = shard_name(i, shards.size());
+    std::ranges::stable_sort(shards[i].tensors, models::wider, &PrunedTensor::slot);
+  }
+  return shards;
+}
+
+double write_shard(const models::Checkpoint& checkpoint, const PrunedShard& shard,
+                   const std::filesystem::path& folder, const std::function<void()>& between) {
+  std::vector<models::TensorSlot> slots;
+  for (const PrunedTensor& tensor : shard.tensors) slots.push_back(tensor.slot);
+  // transformers reads no file that does not say which framework's layout it has.
+  models::SafetensorsWriter writer(folder / shard.file, slots, {{"format", "pt"}});
+  double error = 0;
+  for (const PrunedTensor& tensor : shard.tensors)
+    error = std::max(error, write_tensor(checkpoint, tensor, writer, between));
+  writer.finish();
+  return error;
+}
+
+std::string shard_index_json(const std::vector<PrunedShard>& shards) {
+  uint64_t bytes = 0;
+  std::map<std::string, std::string> file_of;
+  for (const PrunedShard& shard : shards) {
+    bytes += shard.size_bytes();
+    for (const PrunedTensor& tensor : shard.tensors) file_of[tensor.slot.name] = shard.file;
+  }
+  const nlohmann::ordered_json index{{"metadata", {{"total_size", bytes}}},
+                                     {"weight_map", file_of}};
+  return index.dump(2) + "\n";
+}
+
+}  // namespace plumb::pruning
