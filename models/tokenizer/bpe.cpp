@@ -52,9 +52,10 @@ MergeTable::MergeTable(const TokenizerDefinition& definition) {
     size_t at = slot(pair);
     for (; entries_[at].rank != kNoRank; at = (at + 1) & (capacity - 1))
       if (entries_[at].pair == pair)
-        throw Error(ErrorKind::kInput, text("merges ", entries_[at].rank, " and ", rank,
-                                            " are the same: ", quoted(definition.token(merge.left)),
-                                            " ", quoted(definition.token(merge.right))));
+        throw Error(ErrorKind::kInput,
+                    text("merges ", entries_[at].rank, " and ", rank,
+                         " are the same: ", in_quotes(definition.token(merge.left)), " ",
+                         in_quotes(definition.token(merge.right))));
     entries_[at] = {pair, static_cast<uint32_t>(rank), merge.result};
   }
 }

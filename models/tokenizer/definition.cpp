@@ -19,7 +19,7 @@ void require_sane(std::string_view token, int64_t id) {
 
 }  // namespace
 
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   constexpr size_t kShown = 40;
   size_t length = std::min(name.size(), kShown);
   while (length > 0 && length < name.size() && (static_cast<uint8_t>(name[length]) & 0xC0) == 0x80)
@@ -52,7 +52,7 @@ VocabularyIndex::VocabularyIndex(const std::vector<std::string>& vocabulary) {
     require_sane(vocabulary[id], static_cast<int64_t>(id));
     const auto [found, is_new] = ids_.emplace(vocabulary[id], static_cast<int32_t>(id));
     if (!is_new)
-      refuse(text("token ", quoted(vocabulary[id]), " stands twice in the vocabulary, as id ",
+      refuse(text("token ", in_quotes(vocabulary[id]), " stands twice in the vocabulary, as id ",
                   found->second, " and ", id));
   }
 }
@@ -68,8 +68,8 @@ Merge VocabularyIndex::merge(std::string_view left, std::string_view right, size
   const auto id = [&](std::string_view token) {
     const auto found = ids_.find(token);
     if (found == ids_.end())
-      refuse(text("merge ", rank, " (", quoted(left), " ", quoted(right), ") needs token ",
-                  quoted(token), ", which the vocabulary does not have"));
+      refuse(text("merge ", rank, " (", in_quotes(left), " ", in_quotes(right), ") needs token ",
+                  in_quotes(token), ", which the vocabulary does not have"));
     return found->second;
   };
   return {id(left), id(right), id(joined)};
@@ -88,9 +88,9 @@ void require_consistent(const TokenizerDefinition& definition) {
     if (bytes > kMaxAddedBytes)
       refuse(text("added tokens of more than ", kMaxAddedBytes, " bytes together"));
     if (!contents.insert(token.content).second || !ids.insert(token.id).second)
-      refuse(text("added token ", quoted(token.content), " (id ", token.id, ") stands twice"));
+      refuse(text("added token ", in_quotes(token.content), " (id ", token.id, ") stands twice"));
     if (token.id < 0 || token.id > next)
-      refuse(text("added token ", quoted(token.content), " has id ", token.id, " where ", next,
+      refuse(text("added token ", in_quotes(token.content), " has id ", token.id, " where ", next,
                   " is the next free one; ids must not leave holes"));
     if (token.id == next) ++next;
   }

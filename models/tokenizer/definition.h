@@ -91,6 +91,6 @@ class VocabularyIndex {
 void require_consistent(const TokenizerDefinition& definition);
 
 /// "'abc'", cut to 40 bytes and with control characters replaced, for messages of one line.
-std::string quoted(std::string_view name);
+std::string in_quotes(std::string_view name);
 
 }  // namespace plumb::models

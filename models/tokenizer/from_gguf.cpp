@@ -74,7 +74,7 @@ const KnownPreTokenizer& known_pre_tokenizer(std::string_view name) {
     if (known.name == name) return known;
     names += (names.empty() ? "" : ", ") + std::string(known.name);
   }
-  refuse(text("the GGUF's pre-tokenizer is ", quoted(name), "; Plumb knows ", names,
+  refuse(text("the GGUF's pre-tokenizer is ", in_quotes(name), "; Plumb knows ", names,
               "; use the model's folder with its tokenizer.json instead"));
 }
 
@@ -86,7 +86,7 @@ void read_vocabulary(const Metadata& metadata, TokenizerDefinition& definition) 
   definition.vocabulary.assign(tokens.begin(), tokens.end());
   for (size_t id = 0; id < types.size(); ++id) {
     if (types[id] < kNormal || types[id] > kUnused)
-      refuse(text("token ", id, " ", quoted(tokens[id]), " has type ", types[id],
+      refuse(text("token ", id, " ", in_quotes(tokens[id]), " has type ", types[id],
                   "; byte-level BPE knows types 1 to 5"));
     if (types[id] != kControl && types[id] != kUserDefined) continue;
     definition.added.push_back({.id = static_cast<int32_t>(id),
@@ -104,7 +104,7 @@ void read_merges(const Metadata& metadata, TokenizerDefinition& definition) {
     const size_t space = merges[rank].find(' ');
     if (space == std::string_view::npos ||
         merges[rank].find(' ', space + 1) != std::string_view::npos)
-      refuse(text("merge ", rank, " is ", quoted(merges[rank]),
+      refuse(text("merge ", rank, " is ", in_quotes(merges[rank]),
                   "; two tokens with one space between are needed"));
     definition.merges.push_back(
         index.merge(merges[rank].substr(0, space), merges[rank].substr(space + 1), rank));
@@ -128,7 +128,7 @@ TokenizerDefinition definition_from_gguf(const GgufHeader& header) {
   const Metadata metadata(header);
   const std::string_view model = metadata.word("tokenizer.ggml.model");
   if (model != "gpt2")
-    refuse(text("the GGUF's tokenizer is ", quoted(model),
+    refuse(text("the GGUF's tokenizer is ", in_quotes(model),
                 model == "llama" ? " (SentencePiece)" : "",
                 "; Plumb reads 'gpt2' (byte-level BPE)"));
   const KnownPreTokenizer& pre = known_pre_tokenizer(metadata.word("tokenizer.ggml.pre"));

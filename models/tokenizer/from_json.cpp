@@ -12,7 +12,7 @@ using Kind = PreTokenizerStep::Kind;
 using Behaviour = PreTokenizerStep::Behaviour;
 
 [[noreturn]] void refuse_type(const JsonObject& object, const char* known) {
-  object.refuse(text("type ", quoted(object.type()), " is not supported; Plumb knows ", known));
+  object.refuse(text("type ", in_quotes(object.type()), " is not supported; Plumb knows ", known));
 }
 
 void read_vocabulary(const JsonObject& model, TokenizerDefinition& definition) {
@@ -22,10 +22,10 @@ void read_vocabulary(const JsonObject& model, TokenizerDefinition& definition) {
   for (const auto& [token, id_value] : vocabulary.items()) {
     const auto id = static_cast<size_t>(read_token_id(id_value, model.path() + ".vocab"));
     if (id >= definition.vocabulary.size())
-      model.refuse(text("token ", quoted(token), " has id ", id, " in a vocabulary of ",
+      model.refuse(text("token ", in_quotes(token), " has id ", id, " in a vocabulary of ",
                         vocabulary.size(), "; ids must not leave holes"));
     if (!definition.vocabulary[id].empty())
-      model.refuse(text("tokens ", quoted(definition.vocabulary[id]), " and ", quoted(token),
+      model.refuse(text("tokens ", in_quotes(definition.vocabulary[id]), " and ", in_quotes(token),
                         " share id ", id));
     definition.vocabulary[id] = token;
   }
@@ -52,14 +52,14 @@ void read_merges(const JsonObject& model, TokenizerDefinition& definition) {
       right = merge[1].get<std::string>();
     }
     if (left.empty() || right.empty())
-      model.refuse(text("merge ", rank, " must be two tokens, found ", quoted(merge.dump())));
+      model.refuse(text("merge ", rank, " must be two tokens, found ", in_quotes(merge.dump())));
     definition.merges.push_back(index.merge(left, right, rank));
   }
   if (model.has("unk_token")) {
     definition.unknown = index.find(model.string("unk_token"));
     if (!definition.unknown)
       model.refuse(
-          text("unk_token ", quoted(model.string("unk_token")), " is not in the vocabulary"));
+          text("unk_token ", in_quotes(model.string("unk_token")), " is not in the vocabulary"));
   }
 }
 
@@ -67,7 +67,7 @@ void read_model(const JsonObject& model, TokenizerDefinition& definition) {
   // Files of before the field came are BPE when they have merges.
   const std::string type = model.string("type", model.has("merges") ? "BPE" : "unknown");
   if (type != "BPE")
-    model.refuse(text("type ", quoted(type), " is not supported; Plumb reads byte-level BPE"));
+    model.refuse(text("type ", in_quotes(type), " is not supported; Plumb reads byte-level BPE"));
   if (model.has("dropout") && model.at("dropout") != 0.0)
     model.refuse("dropout makes ids random; it must be null");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -104,7 +104,7 @@ Behaviour read_behaviour(const JsonObject& split) {
   const std::string name = split.string("behavior");
   for (const auto& [known, behaviour] : kNames)
     if (name == known) return behaviour;
-  split.refuse(text("behavior ", quoted(name), " is not known"));
+  split.refuse(text("behavior ", in_quotes(name), " is not known"));
 }
 
 void read_pre_tokenizer(const JsonObject& step, TokenizerDefinition& definition) {
@@ -191,10 +191,10 @@ void read_added_tokens(const JsonObject& root, TokenizerDefinition& definition) 
     const auto known = index.find(token.content);
     const bool inside = static_cast<size_t>(token.id) < definition.vocabulary.size();
     if (known ? *known != token.id : inside)
-      root.refuse(text("added token ", quoted(token.content), " has id ", token.id,
+      root.refuse(text("added token ", in_quotes(token.content), " has id ", token.id,
                        ", but the vocabulary ",
                        known ? text("gives it id ", *known)
-                             : text("holds ", quoted(definition.token(token.id)), " there")));
+                             : text("holds ", in_quotes(definition.token(token.id)), " there")));
   }
 }
 

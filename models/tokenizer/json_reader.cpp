@@ -22,7 +22,7 @@ nlohmann::json parse_large_json(std::string_view source) {
       throw Error(ErrorKind::kInput, text("JSON nested more than ", kDeepest, " deep"));
     if (event == Event::key && !keys.back().insert(parsed.get_ref<const std::string&>()).second)
       throw Error(ErrorKind::kInput,
-                  text("JSON with key ", quoted(parsed.get_ref<const std::string&>()),
+                  text("JSON with key ", in_quotes(parsed.get_ref<const std::string&>()),
                        " twice in one object"));
     return true;
   };
@@ -92,7 +92,7 @@ int32_t JsonObject::token_id(const char* key) const {
 int32_t read_token_id(const nlohmann::json& value, const std::string& path) {
   if (!value.is_number_integer() || value < 0 || value > std::numeric_limits<int32_t>::max())
     throw Error(ErrorKind::kInput,
-                text(path, ": ", quoted(value.dump(-1, ' ', true)), " is not a token id (0 to ",
+                text(path, ": ", in_quotes(value.dump(-1, ' ', true)), " is not a token id (0 to ",
                      std::numeric_limits<int32_t>::max(), ")"));
   return value.get<int32_t>();
 }

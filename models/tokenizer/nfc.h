@@ -5,9 +5,9 @@
 
 namespace plumb::models {
 
-/// Unicode Normalization Form C of well-formed UTF-8. Source: UAX #15, with the data of the Unicode
-/// version that nfc_tables.cpp names; form C of assigned characters never changes from one version
-/// to the next.
+/// Unicode Normalization Form C of well-formed UTF-8, as `tokenizers` makes it. Source: UAX #15,
+/// with the rows of nfc_tables.cpp; marks that are newer than `tokenizers`' Unicode stay where they
+/// are, as they do there.
 std::string to_nfc(std::string_view text);
 
 /// True only if `text` equals its form C; a cheap test that most texts pass (no character from

@@ -36,10 +36,10 @@ class Translator {
 
  private:
   [[noreturn]] void refuse(std::string_view construct) const {
-    throw Error(
-        ErrorKind::kInput,
-        text("the pre-tokenizer's pattern uses ", quoted(construct), " at byte ", at_,
-             ", which Plumb cannot run exactly as `tokenizers` does; pattern ", quoted(pattern_)));
+    throw Error(ErrorKind::kInput,
+                text("the pre-tokenizer's pattern uses ", in_quotes(construct), " at byte ", at_,
+                     ", which Plumb cannot run exactly as `tokenizers` does; pattern ",
+                     in_quotes(pattern_)));
   }
   std::string_view rest(size_t length) const { return pattern_.substr(at_, length); }
   void copy(size_t length) {

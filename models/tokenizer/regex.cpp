@@ -3,7 +3,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <new>
 
 #include "base/error.h"
@@ -13,9 +15,10 @@ namespace plumb::models {
 namespace {
 
 constexpr size_t kMaxPatternBytes = size_t{1} << 16;
-// Real patterns take tens of steps a word; a million is milliseconds, and a pattern that needs more
-// explodes.
-constexpr uint32_t kMatchLimit = 1'000'000;
+// Real patterns take tens of steps a word, and a few a byte where a run of a million spaces is
+// given back one by one. A million is milliseconds, and a pattern that needs more explodes.
+constexpr size_t kMatchLimit = 1'000'000;
+constexpr size_t kMatchLimitPerByte = 16;
 constexpr uint32_t kDepthLimit = 10'000;
 constexpr uint32_t kHeapLimitKib = 16 * 1024;
 constexpr size_t kStackBytes = size_t{1} << 20;
@@ -40,7 +43,6 @@ struct RegexScratch::Data {
   pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, kStackBytes, nullptr);
 
   Data() {
-    pcre2_set_match_limit(context, kMatchLimit);
     pcre2_set_depth_limit(context, kDepthLimit);
     pcre2_set_heap_limit(context, kHeapLimitKib);
     if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
@@ -80,7 +82,7 @@ Regex::Regex(std::string_view onig_pattern) : pattern_(onig_pattern) {
                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
                     &offset, context.get());
   if (code == nullptr)
-    throw Error(ErrorKind::kInput, text("the pre-tokenizer's pattern ", quoted(pattern_),
+    throw Error(ErrorKind::kInput, text("the pre-tokenizer's pattern ", in_quotes(pattern_),
                                         " is not valid: ", reason(error)));
   code_ = std::make_unique<Code>(code);
   // Where PCRE2 was built without JIT, pcre2_match interprets: slower, same result.
@@ -93,13 +95,15 @@ Regex::Regex(Regex&&) noexcept = default;
 std::optional<std::pair<size_t, size_t>> Regex::find(std::string_view subject, size_t start,
                                                      RegexScratch& scratch) const {
   const auto& data = *scratch.data_;
+  const size_t limit = kMatchLimit + kMatchLimitPerByte * subject.size();
+  pcre2_set_match_limit(data.context, static_cast<uint32_t>(std::min<size_t>(limit, UINT32_MAX)));
   const int found =
       pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(), start,
                   PCRE2_NO_UTF_CHECK, data.match, data.context);
   if (found == PCRE2_ERROR_NOMATCH) return std::nullopt;
   if (found < 0)
     throw Error(ErrorKind::kInput,
-                text("the pre-tokenizer's pattern ", quoted(pattern_), " gave up on a text of ",
+                text("the pre-tokenizer's pattern ", in_quotes(pattern_), " gave up on a text of ",
                      subject.size(), " bytes: ", reason(found)));
   const size_t* bounds = pcre2_get_ovector_pointer(data.match);
   return std::pair(bounds[0], bounds[1]);

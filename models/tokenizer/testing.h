@@ -55,14 +55,23 @@ class IdDigest {
   size_t count_ = 0;
 };
 
-/// The reference's texts made of fragments: the same generator, the same order of draws.
+/// The reference's generator.
+class Generator {
+ public:
+  /// 0 .. bound - 1.
+  size_t operator()(uint64_t bound) {
+    state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
+    return static_cast<size_t>((state_ >> 33) % bound);
+  }
+
+ private:
+  uint64_t state_ = 1;
+};
+
+/// The reference's texts made of fragments.
 inline std::vector<std::string> mixtures() {
   const auto fragments = golden().at("fragments").get<std::vector<std::string>>();
-  uint64_t state = 1;
-  const auto draw = [&state](uint64_t bound) {
-    state = state * 6364136223846793005ull + 1442695040888963407ull;
-    return static_cast<size_t>((state >> 33) % bound);
-  };
+  Generator draw;
   std::vector<std::string> texts(golden().at("mixtures").at("count").get<size_t>());
   for (std::string& text : texts)
     for (size_t left = 1 + draw(12); left > 0; --left) text += fragments[draw(fragments.size())];

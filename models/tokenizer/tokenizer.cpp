@@ -147,7 +147,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& model) {
     if (model.extension() == ".json") return from_json(model);
     if (model.extension() == ".model")
       throw Error(ErrorKind::kInput,
-                  text(quoted(model.filename().string()),
+                  text(in_quotes(model.filename().string()),
                        " is a SentencePiece model; Plumb reads byte-level BPE from a GGUF or a "
                        "tokenizer.json"));
     std::string magic(4, '\0');
@@ -165,7 +165,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& model) {
   if (!fs::exists(folder / "tokenizer.json"))
     throw Error(
         ErrorKind::kInput,
-        text("no tokenizer.json in ", quoted(folder.filename().string()),
+        text("no tokenizer.json in ", in_quotes(folder.filename().string()),
              fs::exists(folder / "tokenizer.model") ? ", only a SentencePiece tokenizer.model" : "",
              "; Plumb reads byte-level BPE from a GGUF or a tokenizer.json"));
   return from_json(folder / "tokenizer.json");

@@ -1,0 +1,109 @@
+#include "models/tokenizer/pre_tokenizer.h"
+
+#include <gmock/gmock.h>
+
+#include "base/testing.h"
+#include "models/tokenizer/sources.h"
+#include "models/tokenizer/testing.h"
+
+namespace plumb::models {
+namespace {
+
+using plumb::testing::error_of;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Kind = PreTokenizerStep::Kind;
+using Words = std::vector<std::string>;
+
+class Collector : public WordSink {
+ public:
+  void word(std::string_view bytes) override { words.emplace_back(bytes); }
+  Words words;
+};
+
+Words split(const PreTokenizer& pre_tokenizer, std::string_view text) {
+  RegexScratch scratch;
+  Collector collector;
+  pre_tokenizer.split(text, scratch, collector);
+  return collector.words;
+}
+
+std::string joined(const Words& words) {
+  std::string text;
+  for (const std::string& word : words) text += word;
+  return text;
+}
+
+const PreTokenizer& gpt2() {
+  static const PreTokenizer made({{.kind = Kind::kByteLevel}});
+  return made;
+}
+
+TEST(Gpt2Words, SplitAsThePatternSays) {
+  EXPECT_THAT(
+      split(gpt2(), "I've 12 dogs!!  They're\n\n  'twas"),
+      ElementsAre("I", "'ve", " 12", " dogs", "!!", " ", " They", "'re", "\n\n ", " '", "twas"));
+  EXPECT_THAT(split(gpt2(), "   "), ElementsAre("   "));
+  EXPECT_THAT(split(gpt2(), "a \n"), ElementsAre("a", " \n"));
+  EXPECT_THAT(split(gpt2(), "'"), ElementsAre("'"));
+  EXPECT_TRUE(split(gpt2(), "").empty());
+}
+
+// The hand-written reader against PCRE2 on the pattern itself.
+class Gpt2WordsOverSeeds : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(Gpt2WordsOverSeeds, AreThoseOfTheRegularExpression) {
+  static const PreTokenizer by_regex(
+      {{.kind = Kind::kSplit,
+        .pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
+       {.kind = Kind::kByteLevel, .use_regex = false}});
+  const auto texts = testing::mixtures();
+  for (size_t i = GetParam(); i < texts.size(); i += 10)
+    ASSERT_EQ(split(gpt2(), texts[i]), split(by_regex, texts[i]));
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, Gpt2WordsOverSeeds, ::testing::Range<size_t>(0, 10));
+
+TEST(PreTokenizer, KnownOnesLoseNothing) {
+  const auto texts = testing::mixtures();
+  for (const auto& known : known_pre_tokenizers()) {
+    const PreTokenizer pre_tokenizer(known.steps);
+    for (size_t i = 0; i < texts.size(); i += 7)
+      ASSERT_EQ(joined(split(pre_tokenizer, texts[i])), texts[i]) << known.name;
+  }
+}
+
+// Each kind of run as long as a text may be; each must be read in time that grows with its length.
+TEST(PreTokenizer, KnownOnesTakeRunsOfAMillionCharacters) {
+  const size_t length = 1 << 20;
+  for (const auto& known : known_pre_tokenizers()) {
+    const PreTokenizer pre_tokenizer(known.steps);
+    for (const char* unit : {"a", "7", "!", " ", "\n", "\t", "'s", "a ", " \n", "\u00e9"}) {
+      std::string run;
+      while (run.size() < length) run += unit;
+      ASSERT_EQ(joined(split(pre_tokenizer, run)), run) << known.name << " '" << unit << "'";
+      ASSERT_EQ(joined(split(pre_tokenizer, run + "x")), run + "x") << known.name;
+    }
+  }
+}
+
+TEST(PreTokenizer, NeedsOneByteLevelStepAndThatLast) {
+  EXPECT_THAT(error_of([] { PreTokenizer made({}); }).what(), HasSubstr("no ByteLevel step"));
+  EXPECT_THAT(error_of([] { PreTokenizer made({{.kind = Kind::kDigits}}); }).what(),
+              HasSubstr("ByteLevel must be the last step"));
+  EXPECT_THAT(error_of([] {
+                PreTokenizer made({{.kind = Kind::kByteLevel}, {.kind = Kind::kByteLevel}});
+              }).what(),
+              HasSubstr("and the only one"));
+}
+
+TEST(PreTokenizer, SplitsAtALiteralThatLooksLikeAPattern) {
+  const PreTokenizer dots({{.kind = Kind::kSplit,
+                            .pattern = "..",
+                            .literal = true,
+                            .behaviour = PreTokenizerStep::Behaviour::kRemoved},
+                           {.kind = Kind::kByteLevel, .use_regex = false}});
+  EXPECT_THAT(split(dots, "ab..c...d"), ElementsAre("ab", "c", ".d"));
+}
+
+}  // namespace
+}  // namespace plumb::models
