@@ -55,6 +55,36 @@ double nice_step(double span, const AxisOptions& options) {
   return best == std::floor(best) ? best : 2 * best;  // 2.5 is no count
 }
 
+/// Decimals that a step of 1, 2, 2.5 or 5 times a power of ten needs.
+int decimals_of(double step) {
+  const auto power = static_cast<int>(std::floor(std::log10(step) + 1e-9));
+  const double mantissa = step / std::pow(10.0, power);
+  return std::max(0, -power + (std::abs(mantissa - 2.5) < 1e-6 ? 1 : 0));
+}
+
+/// All labels alike: plain digits where those are few, else times one power of ten.
+std::vector<std::string> tick_labels(const Axis& axis, bool per_cent) {
+  constexpr int kMostDecimals = 6;
+  constexpr double kLargestPlain = 1e9;
+  const double unit = per_cent ? 100 : 1;
+  double largest = 0;
+  for (const double tick : axis.ticks) largest = std::max(largest, std::abs(unit * tick));
+  int power = 0;
+  if (decimals_of(unit * axis.step) > kMostDecimals || largest >= kLargestPlain)
+    power = static_cast<int>(std::floor(std::log10(largest > 0 ? largest : unit * axis.step)));
+  const double scale = std::pow(10.0, power);
+  const int decimals = decimals_of(unit * axis.step / scale);
+  std::vector<std::string> labels;
+  for (const double tick : axis.ticks) {
+    // Multiples of the step near zero may be a rounding off it.
+    const bool zero = std::abs(tick) < 1e-6 * axis.step;
+    std::string label = typeset(plain(zero ? 0 : unit * tick / scale, decimals));
+    if (power != 0) label = zero ? "0" : label + " × 10" + superscript(power);
+    labels.push_back(per_cent ? label.append(kThinSpace).append("%") : std::move(label));
+  }
+  return labels;
+}
+
 }  // namespace
 
 Axis axis(double low, double high, const AxisOptions& options) {
@@ -62,24 +92,10 @@ Axis axis(double low, double high, const AxisOptions& options) {
     throw Error(ErrorKind::kInvariant, text("an axis needs low < high, not ", low, " and ", high));
   Axis out;
   out.step = nice_step(high - low, options);
-  const double shown = options.per_cent ? 100 * out.step : out.step;
-  int decimals = 0;
-  // 2.5 needs one decimal more than its power of ten says; 9 decimals are beyond what a tick can
-  // carry.
-  while (decimals < 9 && std::abs(shown * std::pow(10.0, decimals) -
-                                  std::round(shown * std::pow(10.0, decimals))) > 1e-6)
-    ++decimals;
   const double slack = 1e-9 * (high - low);
-  for (double k = std::ceil((low - slack) / out.step); k * out.step <= high + slack; ++k) {
-    const double value = k * out.step;
-    out.ticks.push_back(value);
-    const bool tiny = shown < 1e-6 || std::abs(value) >= 1e9;
-    std::string label = tiny && value != 0
-                            ? readable(options.per_cent ? 100 * value : value)
-                            : typeset(plain(options.per_cent ? 100 * value : value, decimals));
-    if (options.per_cent) label += std::string(kThinSpace) + "%";
-    out.labels.push_back(std::move(label));
-  }
+  for (double k = std::ceil((low - slack) / out.step); k * out.step <= high + slack; ++k)
+    out.ticks.push_back(k * out.step);
+  out.labels = tick_labels(out, options.per_cent);
   return out;
 }
 
