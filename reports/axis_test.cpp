@@ -76,8 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, AxisOverSeeds, ::testing::Range<uint64_t>(0, 10)
 
 TEST(Axis, WritesAsManyDecimalsAsTheStepNeeds) {
   EXPECT_THAT(axis(0, 1, {.about = 4}).labels, ElementsAre("0.00", "0.25", "0.50", "0.75", "1.00"));
-  EXPECT_THAT(axis(-2, 2, {.about = 4}).labels,
-              ElementsAre("\u22122", "\u22121", "0", "1", "2"));
+  EXPECT_THAT(axis(-2, 2, {.about = 4}).labels, ElementsAre("\u22122", "\u22121", "0", "1", "2"));
   EXPECT_THAT(axis(0, 0.3, {.about = 3, .per_cent = true}).labels,
               ElementsAre("0\u202F%", "10\u202F%", "20\u202F%", "30\u202F%"));
   EXPECT_THAT(axis(0, 20000, {.about = 2}).labels, ElementsAre("0", "10\u202F000", "20\u202F000"));

@@ -55,7 +55,8 @@ class Themes : public ::testing::TestWithParam<bool> {};
 
 TEST_P(Themes, TextStandsOutBy4Point5To1) {
   const Theme colours = theme(GetParam());
-  for (const char* name : {"ink", "soft", "link", "region-ink", "pass", "fail", "unsure", "quiet", "odd"})
+  for (const char* name :
+       {"ink", "soft", "link", "region-ink", "pass", "fail", "unsure", "quiet", "odd"})
     EXPECT_GE(contrast(colours.at(name), colours.at("paper")), 4.5) << name;
 }
 
@@ -128,7 +129,8 @@ TEST(Oklab, GoesThereAndBack) {
       }
 }
 
-TEST(Oklab, EqualsThePublishedValues) {  // Ottosson's: white is (1, 0, 0); red as CSS Color 4 has it
+TEST(Oklab,
+     EqualsThePublishedValues) {  // Ottosson's: white is (1, 0, 0); red as CSS Color 4 has it
   const Lab white = oklab_of_rgb({1, 1, 1}), red = oklab_of_rgb({1, 0, 0});
   EXPECT_NEAR(white[0], 1, 1e-6);
   EXPECT_NEAR(white[1], 0, 1e-6);

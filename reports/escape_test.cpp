@@ -24,9 +24,12 @@ std::string random_bytes(uint64_t seed) {
 TEST(RepairUtf8, PutsOneReplacementForEachMaximalIllFormedPart) {
   // The Unicode Standard, table 3-8 to 3-11: examples of its recommended practice.
   const std::string r = "\uFFFD";
-  EXPECT_EQ(repair_utf8("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"), r + r + r + r + r + r + r + r + "A");
-  EXPECT_EQ(repair_utf8("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"), r + r + r + r + r + r + r + r + "A");
-  EXPECT_EQ(repair_utf8("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42"), r + r + r + r + r + "A" + r + r + "B");
+  EXPECT_EQ(repair_utf8("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"),
+            r + r + r + r + r + r + r + r + "A");
+  EXPECT_EQ(repair_utf8("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"),
+            r + r + r + r + r + r + r + r + "A");
+  EXPECT_EQ(repair_utf8("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42"),
+            r + r + r + r + r + "A" + r + r + "B");
   EXPECT_EQ(repair_utf8("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), r + r + r + r + "A");
 }
 
@@ -65,8 +68,9 @@ TEST_P(EscapeOverSeeds, AParserReadsTheCleanTextBack) {
     const std::string bytes = text("x", random_bytes(GetParam() * 100 + i));
     const std::string escaped = escape_markup(bytes);
     pugi::xml_document document;
-    const auto result = document.load_string(text("<t a=\"", escaped, "\">", escaped, "</t>").c_str(),
-                                             pugi::parse_default | pugi::parse_ws_pcdata);
+    const auto result =
+        document.load_string(text("<t a=\"", escaped, "\">", escaped, "</t>").c_str(),
+                             pugi::parse_default | pugi::parse_ws_pcdata);
     ASSERT_TRUE(result) << result.description();
     EXPECT_EQ(document.child("t").child_value(), clean_text(bytes));
     std::string in_attribute = clean_text(bytes);  // where white space is made spaces

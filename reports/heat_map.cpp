@@ -104,6 +104,12 @@ void draw_cells(Markup& out, const Grid& grid) {
   out.close().line();
 }
 
+/// As much of `text` as `width` has room for.
+std::string fitting(const std::string& text, double width) {
+  const double one = text_width("x", 12);
+  return shorten(clean_text(text), static_cast<size_t>(width / one));
+}
+
 void draw_axes(Markup& out, const Grid& grid) {
   const HeatFigure& figure = grid.figure;
   const Plot& plot = grid.plot;
@@ -118,7 +124,9 @@ void draw_axes(Markup& out, const Grid& grid) {
   for (size_t i = 0; i < columns.ticks.size(); ++i) {
     const int column = static_cast<int>(columns.ticks[i]);
     if (column >= figure.columns) continue;
-    label(out, grid.left_of(column) + half, plot.bottom + 16, "middle", "tick", columns.labels[i]);
+    const double room = kWidth - text_width(columns.labels[i], 12) / 2;
+    label(out, std::min(grid.left_of(column) + half, room), plot.bottom + 16, "middle", "tick",
+          columns.labels[i]);
   }
   const int last = figure.first_row + figure.rows - 1;
   const Axis rows =
@@ -130,8 +138,9 @@ void draw_axes(Markup& out, const Grid& grid) {
   for (const int row : ticks)
     if (row <= last)
       label(out, plot.left - 7, grid.top_of(row) + half + 4, "end", "tick", text(row));
-  label(out, plot.left, plot.bottom + 37, "start", "axis-label", figure.column_label);
-  label(out, 0, plot.top - 10, "start", "axis-label", figure.row_label);
+  label(out, plot.left, plot.bottom + 37, "start", "axis-label",
+        fitting(figure.column_label, kWidth - plot.left));
+  label(out, 0, plot.top - 10, "start", "axis-label", fitting(figure.row_label, kWidth));
   out.close().line();
 }
 
@@ -147,7 +156,7 @@ void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, doub
                       {"stop-color", hex(heat_colour(static_cast<double>(i) / kStops))}});
   out.close();
   out.open("g", {{"class", "key"}});
-  label(out, left, top + 10, "start", "axis-label", figure.value_label);
+  label(out, left, top + 10, "start", "axis-label", fitting(figure.value_label, kKeyWidth));
   out.leaf("rect", {{"x", px(left)},
                     {"y", px(top + 18)},
                     {"width", px(kKeyWidth)},
@@ -168,7 +177,7 @@ void draw_key(Markup& out, const HeatFigure& figure, const std::string& id, doub
       std::any_of(figure.cells.begin(), figure.cells.end(), [](const Cell& c) { return c.marked; });
   if (marked && !figure.mark_label.empty()) {
     out.leaf("circle", {{"cx", px(left + 5)}, {"cy", px(top + 64)}, {"r", "4"}, {"class", "star"}});
-    label(out, left + 16, top + 68, "start", "tick", figure.mark_label);
+    label(out, left + 16, top + 68, "start", "tick", fitting(figure.mark_label, kKeyWidth - 16));
   }
   out.close().line();
 }

@@ -31,8 +31,9 @@ std::string property_name(const Record& record) {
 }
 
 std::string property_value(const Record& record) {
+  if (std::holds_alternative<std::monostate>(record.value))
+    return "absent: " + record.absent_reason;
   std::string out = exact(record.value);
-  if (std::holds_alternative<std::monostate>(record.value)) out += ": " + record.absent_reason;
   if (!record.unit.empty() && record.unit != "1") out += " " + record.unit;
   if (record.interval)
     out += text(" [", shortest(record.interval->low), ", ", shortest(record.interval->high),

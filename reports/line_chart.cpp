@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kWidth = 640;
 constexpr double kPlotHeight = 300;
-constexpr size_t kBandFrom = 12;  ///< so many intervals are clearer as one band than as whiskers
+constexpr double kAboveFrame = 13;  ///< from the frame to the lowest text above it
+constexpr size_t kBandFrom = 12;    ///< so many intervals are clearer as one band than as whiskers
 
 struct Canvas {
   const LineFigure& figure;
@@ -195,6 +196,12 @@ std::vector<StripLabel> strip_labels(const LineFigure& figure, const Scale& x) {
   return out;
 }
 
+double widest(const std::vector<std::string>& labels) {
+  double width = 0;
+  for (const std::string& one : labels) width = std::max(width, text_width(one, 12));
+  return width;
+}
+
 std::string description(const LineFigure& figure) {
   std::string out = text(figure.y_label, " against ", figure.x_label, "; ", figure.series.size(),
                          figure.series.size() == 1 ? " line" : " lines");
@@ -231,9 +238,10 @@ void open_svg(Markup& out, const std::string& id, double width, double height,
 
 Drawing draw(const LineFigure& figure, const std::string& id) {
   const LineDomain domain = line_domain(figure);
-  double widest = 0;
-  for (const std::string& tick : domain.y.labels) widest = std::max(widest, text_width(tick, 12));
-  Plot plot{.left = widest + 16, .right = kWidth - 12};
+  // Room for the ticks' labels beside the frame and, half of each, at its lower corners.
+  const double corner = widest(domain.x.labels) / 2 + 2;
+  Plot plot{.left = std::max(widest(domain.y.labels) + 16, corner),
+            .right = kWidth - std::max(12.0, corner)};
   const Scale x{domain.x_low, domain.x_high, plot.left, plot.right};
 
   Markup legend;
@@ -241,7 +249,7 @@ Drawing draw(const LineFigure& figure, const std::string& id) {
   const std::vector<StripLabel> labels = strip_labels(figure, x);
   const std::string y_label = shorten(clean_text(figure.y_label), 80);
   const Strip strip = arrange_strip(labels, plot.left, plot.right, text_width(y_label, 12));
-  plot.top += strip.height + 6;
+  plot.top += strip.height + kAboveFrame - 4;
   plot.bottom = plot.top + kPlotHeight;
   const Scale y{domain.y_low, domain.y_high, plot.bottom, plot.top};
   const Canvas canvas{figure, id, domain, plot, x, y};
@@ -257,10 +265,10 @@ Drawing draw(const LineFigure& figure, const std::string& id) {
   out.raw(legend.str());
   draw_regions(out, canvas);
   draw_axes(out, canvas);
-  label(out, 0, plot.top - 10, "start", "axis-label", y_label);
+  label(out, 0, plot.top - kAboveFrame, "start", "axis-label", y_label);
   draw_references(out, canvas);
   for (size_t i = 0; i < labels.size(); ++i) {
-    const double baseline = plot.top - 10 - 17 * strip.rows[i];
+    const double baseline = plot.top - kAboveFrame - 17 * strip.rows[i];
     if (labels[i].line)
       rule(out, labels[i].at, baseline + 4, labels[i].at, plot.top, "reference-line");
     label(out, strip.centres[i], baseline, "middle", "note", labels[i].text);

@@ -81,6 +81,21 @@ bool whole_numbers(const LineFigure& figure) {
   return !figure.x_is_fraction;
 }
 
+/// As many ticks as have room for their labels.
+Axis x_axis(const LineFigure& figure, double low, double high) {
+  constexpr double kLeastWidth = 500, kFont = 12, kBetween = 10;
+  AxisOptions options{
+      .about = 8, .integers = whole_numbers(figure), .per_cent = figure.x_is_fraction};
+  for (;; --options.about) {
+    const Axis made = axis(low, high, options);
+    double widest = 0;
+    for (const std::string& label : made.labels)
+      widest = std::max(widest, text_width(label, kFont));
+    if (options.about == 2 || widest + kBetween <= made.step / (high - low) * kLeastWidth)
+      return made;
+  }
+}
+
 }  // namespace
 
 bool has_interval(const Point& point) { return point.low && point.high; }
@@ -91,8 +106,7 @@ LineDomain line_domain(const LineFigure& figure) {
   const Range x = x_range(figure), y = y_range(figure);
   const double padding = 0.02 * (x.high - x.low);
   out.x_low = x.low - padding, out.x_high = x.high + padding;
-  out.x = axis(out.x_low, out.x_high,
-               {.about = 8, .integers = whole_numbers(figure), .per_cent = figure.x_is_fraction});
+  out.x = x_axis(figure, out.x_low, out.x_high);
 
   out.y_low = figure.y_low.value_or(y.low), out.y_high = figure.y_high.value_or(y.high);
   if (!(out.y_low < out.y_high))

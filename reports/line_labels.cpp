@@ -35,28 +35,39 @@ int crossings(const LineFigure& figure, const Scale& x, const Scale& y, const Bo
 }
 
 struct Place {
-  double x, baseline;
-  std::string anchor;
+  double left, baseline;
 };
 
-/// The best of six places on the line at height `level`: right, left, middle, above before below.
+bool overlap(const Box& a, const Box& b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+/// Where a label of `width` stands best on the line at height `level`: on no other label, then on
+/// as little of the curves as can be; at the right end before the left before between, above the
+/// line before below. Adds the place to `taken`.
 Place best_place(const LineFigure& figure, const Plot& plot, const Scale& x, const Scale& y,
-                 double level, double width) {
-  Place best{plot.right - 4, level - 5, "end"};
+                 double level, double width, std::vector<Box>& taken) {
+  constexpr int kLabelOnLabel = 10000;
+  const double first = plot.left + 6, last = std::max(first, plot.right - 4 - width);
+  Place best{last, level - 5};
+  Box best_box{last - 4, level - 5 - kFont, last + width + 4, level - 1};
   int least = -1;
-  for (const double baseline : {level - 5, level + 14})
-    for (const std::string anchor : {"end", "start", "middle"}) {
-      const double at = anchor == "end"     ? plot.right - 4
-                        : anchor == "start" ? plot.left + 6
-                                            : (plot.left + plot.right) / 2;
-      const double left = anchor == "end" ? at - width : anchor == "start" ? at : at - width / 2;
+  for (const double share : {1.0, 0.0, 0.5, 0.75, 0.25, 0.875, 0.125, 0.625, 0.375})
+    for (const double below :
+         {-5.0, 14.0, -5 - kStripRow, 14 + kStripRow, -5 - 2 * kStripRow, 14 + 2 * kStripRow}) {
+      const double left = first + share * (last - first), baseline = level + below;
       const Box box{left - 4, baseline - kFont - 1, left + width + 4, baseline + 4};
       if (box.top < plot.top || box.bottom > plot.bottom) continue;
-      const int count = crossings(figure, x, y, box);
-      if (least >= 0 && count >= least) continue;
-      least = count;
-      best = {at, baseline, anchor};
+      int cost = crossings(figure, x, y, box);
+      if (below < -5 || below > 14)
+        cost += kLabelOnLabel / 10;  // away from its line: a last resort
+      for (const Box& other : taken) cost += overlap(box, other) ? kLabelOnLabel : 0;
+      if (least >= 0 && cost >= least) continue;
+      least = cost;
+      best = {left, baseline};
+      best_box = box;
     }
+  taken.push_back(best_box);
   return best;
 }
 
@@ -187,10 +198,15 @@ Strip arrange_strip(const std::vector<StripLabel>& labels, double left, double r
 
 void draw_level_labels(Markup& out, const LineFigure& figure, const Plot& plot, const Scale& x,
                        const Scale& y) {
+  std::vector<Box> taken;
   const auto place = [&](double level, const std::string& text) {
     const std::string shown = shorten(clean_text(text), 60);
-    const Place at = best_place(figure, plot, x, y, level, text_width(shown, kFont));
-    label(out, at.x, at.baseline, at.anchor, "note halo", shown);
+    const double width = text_width(shown, kFont);
+    const Place at = best_place(figure, plot, x, y, level, width, taken);
+    // At the right end the text's own width decides, not our estimate of it.
+    const bool at_end = at.left + width > plot.right - 5;
+    label(out, at_end ? at.left + width : at.left, at.baseline, at_end ? "end" : "start",
+          "note halo", shown);
   };
   for (const Reference& reference : figure.references)
     if (!reference.vertical) place(y(reference.value), reference.label);

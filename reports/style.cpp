@@ -14,11 +14,11 @@ namespace {
 // apart without any.
 constexpr std::string_view kColours = R"css(
 :root{color-scheme:light dark;--paper:#fffefb;--ink:#22242a;--soft:#5d626c;--hair:#e4e2dc;--faint:#f5f3ee;
---link:#1d5c96;--region:#b9552a;--region-ink:#8a3d1c;
+--link:#1d5c96;--edge:#c9c6be;--region:#b9552a;--region-ink:#8a3d1c;
 --s0:#1f6ab0;--s1:#c2501c;--s2:#1c8468;--s3:#8c4799;--s4:#8f6a00;--s5:#596673;--s6:#b23a5e;--s7:#3f7f9a;
 --pass:#1f6f4a;--fail:#b3261e;--unsure:#7d5a00;--quiet:#5d626c;--odd:#6a4397}
 @media screen and (prefers-color-scheme:dark){:root{--paper:#15171b;--ink:#e4e3df;--soft:#a0a5ae;--hair:#30343b;
---faint:#1d2025;--link:#86b8ea;--region:#d9825a;--region-ink:#e9a583;
+--faint:#1d2025;--link:#86b8ea;--edge:#4a505b;--region:#d9825a;--region-ink:#e9a583;
 --s0:#6fb0ee;--s1:#f08a58;--s2:#4fc0a0;--s3:#c893d6;--s4:#d3ad46;--s5:#a5b1bd;--s6:#ee86a4;--s7:#7cc0da;
 --pass:#6cc79b;--fail:#ff8a80;--unsure:#e0b450;--quiet:#a0a5ae;--odd:#c3a1ea}}
 )css";
@@ -59,7 +59,12 @@ border-top:1px solid var(--hair);padding-top:8px}
 )css";
 
 constexpr std::string_view kTables = R"css(
-.scroll{overflow-x:auto;max-width:100%}
+/* Shadows at the ends that have more to scroll to; covers of paper move with the content and hide them. */
+.scroll{overflow-x:auto;max-width:100%;background:
+linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/40px 100% no-repeat local,
+linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/40px 100% no-repeat local,
+linear-gradient(90deg,var(--edge),transparent) 0 0/14px 100% no-repeat scroll,
+linear-gradient(270deg,var(--edge),transparent) 100% 0/14px 100% no-repeat scroll}
 table{border-collapse:collapse;font-size:14px;line-height:1.45;font-variant-numeric:tabular-nums lining-nums}
 th{font-weight:600;text-align:left;vertical-align:bottom;color:var(--soft);font-size:13px}
 th,td{padding:6px 18px 6px 0}

@@ -19,13 +19,12 @@ namespace plumb::reports::testing {
 
 /// What a parser that is not ours makes of `xml`; fails the test where it is not well-formed.
 inline void parse(const std::string& xml, pugi::xml_document& document) {
-  const auto result = document.load_buffer(xml.data(), xml.size(),
-                                           pugi::parse_full | pugi::parse_ws_pcdata,
-                                           pugi::encoding_utf8);
+  const auto result = document.load_buffer(
+      xml.data(), xml.size(), pugi::parse_full | pugi::parse_ws_pcdata, pugi::encoding_utf8);
   ASSERT_TRUE(result) << result.description() << " at byte " << result.offset << ": "
-                      << xml.substr(static_cast<size_t>(std::max<std::ptrdiff_t>(
-                                        0, result.offset - 60)),
-                                    120);
+                      << xml.substr(
+                             static_cast<size_t>(std::max<std::ptrdiff_t>(0, result.offset - 60)),
+                             120);
 }
 
 /// All elements of this name, and of this class where one is given, in document order.
@@ -38,7 +37,8 @@ inline std::vector<pugi::xml_node> elements(const pugi::xml_node& root, const ch
     bool for_each(pugi::xml_node& node) override {
       const std::string classes = " " + std::string(node.attribute("class").value()) + " ";
       if (std::strcmp(node.name(), name) == 0 &&
-          (css_class == nullptr || classes.find(" " + std::string(css_class) + " ") != std::string::npos))
+          (css_class == nullptr ||
+           classes.find(" " + std::string(css_class) + " ") != std::string::npos))
         found->push_back(node);
       return true;
     }
@@ -77,12 +77,14 @@ inline std::vector<TextBox> text_boxes(const pugi::xml_node& svg) {
 /// No two texts on each other, none beyond the drawing's edge.
 inline void expect_texts_apart(const pugi::xml_node& svg, const std::string& about) {
   double x = 0, y = 0, width = 0, height = 0;
-  ASSERT_EQ(std::sscanf(svg.attribute("viewBox").value(), "%lf %lf %lf %lf", &x, &y, &width, &height), 4);
+  ASSERT_EQ(
+      std::sscanf(svg.attribute("viewBox").value(), "%lf %lf %lf %lf", &x, &y, &width, &height), 4);
   const auto boxes = text_boxes(svg);
   EXPECT_FALSE(boxes.empty());
   for (size_t i = 0; i < boxes.size(); ++i) {
     const TextBox& box = boxes[i];
-    EXPECT_TRUE(box.left >= -0.01 && box.right <= width + 0.01 && box.top >= -0.01 && box.bottom <= height)
+    EXPECT_TRUE(box.left >= -0.01 && box.right <= width + 0.01 && box.top >= -0.01 &&
+                box.bottom <= height)
         << about << ": '" << box.text << "' runs from " << box.left << ", " << box.top << " to "
         << box.right << ", " << box.bottom << " of " << width << " x " << height;
     for (size_t j = 0; j < i; ++j)
