@@ -140,6 +140,18 @@ TEST(Ids, AreNeverGivenTwiceNorTheOnesDerivedFromThem) {
   EXPECT_NE(ids.claim("figures-heading"), "figures-heading");
 }
 
+TEST(Ids, KeepFiguresOfOneNameApart) {
+  Report report = demonstration();
+  report.figures.push_back(report.figures[0]);
+  report.figures.push_back(report.figures[2]);
+  std::get<HeatFigure>(report.figures[0]).id = "verdicts";  // a section's
+  pugi::xml_document document;
+  testing::parse(to_html(report), document);
+  std::set<std::string> ids;
+  for (const pugi::xpath_node& found : document.select_nodes("//@id"))
+    EXPECT_TRUE(ids.insert(found.attribute().value()).second) << found.attribute().value();
+}
+
 TEST(Table, RefusesARowOfAnotherLength) {
   Report report;
   report.figures = {Table{.id = "t", .title = "t", .columns = {"a", "b"}, .rows = {{"1"}}}};

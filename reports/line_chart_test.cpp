@@ -87,82 +87,95 @@ std::vector<std::pair<double, double>> vertices(const std::string& path) {
 class LineChartOverSeeds : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(LineChartOverSeeds, CarriesEveryPointWithAllItsDigits) {
-  const LineFigure figure = random_figure(GetParam());
-  pugi::xml_document document;
-  const auto points = elements(drawn(figure, document), "g", "point");
-  size_t k = 0;
-  for (const Series& series : figure.series)
-    for (const Point& point : series.points) {
-      ASSERT_LT(k, points.size());
-      const pugi::xml_node& node = points[k++];
-      EXPECT_EQ(node.attribute("data-series").value(), series.label);
-      EXPECT_EQ(std::stod(node.attribute("data-x").value()), point.x);
-      EXPECT_EQ(std::stod(node.attribute("data-y").value()), point.y);
-      EXPECT_EQ(node.attribute("data-low").empty(), !point.low.has_value());
-      if (point.low) {
-        EXPECT_EQ(std::stod(node.attribute("data-low").value()), *point.low);
+  for (uint64_t seed = 25 * GetParam(); seed < 25 * GetParam() + 25; ++seed) {
+    SCOPED_TRACE(seed);
+    const LineFigure figure = random_figure(seed);
+    pugi::xml_document document;
+    const auto points = elements(drawn(figure, document), "g", "point");
+    size_t k = 0;
+    for (const Series& series : figure.series)
+      for (const Point& point : series.points) {
+        ASSERT_LT(k, points.size());
+        const pugi::xml_node& node = points[k++];
+        EXPECT_EQ(node.attribute("data-series").value(), series.label);
+        EXPECT_EQ(std::stod(node.attribute("data-x").value()), point.x);
+        EXPECT_EQ(std::stod(node.attribute("data-y").value()), point.y);
+        EXPECT_EQ(node.attribute("data-low").empty(), !point.low.has_value());
+        if (point.low) {
+          EXPECT_EQ(std::stod(node.attribute("data-low").value()), *point.low);
+        }
       }
-    }
-  EXPECT_EQ(k, points.size());
+    EXPECT_EQ(k, points.size());
+  }
 }
 
 // Where a point stands is what the axis says: read off the grid lines, whose ticks are known.
 TEST_P(LineChartOverSeeds, PutsEveryPointWhereItsNumbersAre) {
-  const LineFigure figure = random_figure(GetParam());
-  const LineDomain domain = line_domain(figure);
-  pugi::xml_document document;
-  const pugi::xml_node svg = drawn(figure, document);
-  const auto grid = elements(svg, "line", "grid");
-  ASSERT_EQ(grid.size(), domain.y.ticks.size());
-  ASSERT_GE(grid.size(), 2u);
-  const auto y_of = [&](size_t tick) { return grid[tick].attribute("y1").as_double(); };
-  const double per_y =
-      (y_of(grid.size() - 1) - y_of(0)) / (domain.y.ticks.back() - domain.y.ticks.front());
-  for (const pugi::xml_node& point : elements(svg, "g", "point")) {
-    const double expected =
-        y_of(0) + per_y * (std::stod(point.attribute("data-y").value()) - domain.y.ticks.front());
-    // Three coordinates of two decimals, the outer two stretched over at most twice their distance.
-    EXPECT_NEAR(point.child("circle").attribute("cy").as_double(), expected, 0.03);
+  for (uint64_t seed = 25 * GetParam(); seed < 25 * GetParam() + 25; ++seed) {
+    SCOPED_TRACE(seed);
+    const LineFigure figure = random_figure(seed);
+    const LineDomain domain = line_domain(figure);
+    pugi::xml_document document;
+    const pugi::xml_node svg = drawn(figure, document);
+    const auto grid = elements(svg, "line", "grid");
+    ASSERT_EQ(grid.size(), domain.y.ticks.size());
+    ASSERT_GE(grid.size(), 2u);
+    const auto y_of = [&](size_t tick) { return grid[tick].attribute("y1").as_double(); };
+    const double per_y =
+        (y_of(grid.size() - 1) - y_of(0)) / (domain.y.ticks.back() - domain.y.ticks.front());
+    for (const pugi::xml_node& point : elements(svg, "g", "point")) {
+      const double expected =
+          y_of(0) + per_y * (std::stod(point.attribute("data-y").value()) - domain.y.ticks.front());
+      // Three coordinates of two decimals, the outer two stretched over at most twice their
+      // distance.
+      EXPECT_NEAR(point.child("circle").attribute("cy").as_double(), expected, 0.03);
+    }
   }
 }
 
 TEST_P(LineChartOverSeeds, IntervalsHoldTheirMeansAndStopAtGaps) {
-  const LineFigure figure = random_figure(GetParam());
-  pugi::xml_document document;
-  const pugi::xml_node svg = drawn(figure, document);
-  std::map<std::string, std::pair<double, double>> frame;
-  for (const pugi::xml_node& band : elements(svg, "path", "interval")) {
-    const auto corners = vertices(band.attribute("d").value());
-    ASSERT_EQ(corners.size() % 2, 0u);
-    const std::string series_class = band.parent().attribute("class").value();
-    const auto lines = elements(svg, "g", series_class.c_str());
-    for (size_t i = 0; i < corners.size() / 2; ++i) {
-      const auto &upper = corners[i], &lower = corners[corners.size() - 1 - i];
-      EXPECT_EQ(upper.first, lower.first);
-      EXPECT_LE(upper.second, lower.second);
-      size_t holding = 0, at_x = 0;  // of the series of this colour
-      for (const pugi::xml_node& group : lines)
-        for (const pugi::xml_node& line : elements(group, "path", "line"))
-          for (const auto& [x, y] : vertices(line.attribute("d").value()))
-            if (x == upper.first)
-              ++at_x, holding += y >= upper.second - 0.011 && y <= lower.second + 0.011;
-      EXPECT_GE(at_x, 1u);
-      EXPECT_GE(holding, 1u) << series_class << " at " << upper.first;
+  for (uint64_t seed = 25 * GetParam(); seed < 25 * GetParam() + 25; ++seed) {
+    SCOPED_TRACE(seed);
+    const LineFigure figure = random_figure(seed);
+    pugi::xml_document document;
+    const pugi::xml_node svg = drawn(figure, document);
+    std::map<std::string, std::pair<double, double>> frame;
+    for (const pugi::xml_node& band : elements(svg, "path", "interval")) {
+      const auto corners = vertices(band.attribute("d").value());
+      ASSERT_EQ(corners.size() % 2, 0u);
+      const std::string series_class = band.parent().attribute("class").value();
+      const auto lines = elements(svg, "g", series_class.c_str());
+      for (size_t i = 0; i < corners.size() / 2; ++i) {
+        const auto &upper = corners[i], &lower = corners[corners.size() - 1 - i];
+        EXPECT_EQ(upper.first, lower.first);
+        EXPECT_LE(upper.second, lower.second);
+        size_t holding = 0, at_x = 0;  // of the series of this colour
+        for (const pugi::xml_node& group : lines)
+          for (const pugi::xml_node& line : elements(group, "path", "line"))
+            for (const auto& [x, y] : vertices(line.attribute("d").value()))
+              if (x == upper.first)
+                ++at_x, holding += y >= upper.second - 0.011 && y <= lower.second + 0.011;
+        EXPECT_GE(at_x, 1u);
+        EXPECT_GE(holding, 1u) << series_class << " at " << upper.first;
+      }
     }
-  }
-  for (const Series& series : figure.series) {
-    const auto with = std::count_if(series.points.begin(), series.points.end(), has_interval);
-    EXPECT_TRUE(with == 0 || !elements(svg, "path", "interval").empty() ||
-                !elements(svg, "line", "whisker").empty());
+    for (const Series& series : figure.series) {
+      const auto with = std::count_if(series.points.begin(), series.points.end(), has_interval);
+      EXPECT_TRUE(with == 0 || !elements(svg, "path", "interval").empty() ||
+                  !elements(svg, "line", "whisker").empty());
+    }
   }
 }
 
 TEST_P(LineChartOverSeeds, KeepsItsTextsApartAndInside) {
-  const LineFigure figure = random_figure(GetParam());
-  pugi::xml_document document;
-  testing::expect_texts_apart(drawn(figure, document), text("seed ", GetParam()));
+  for (uint64_t seed = 25 * GetParam(); seed < 25 * GetParam() + 25; ++seed) {
+    SCOPED_TRACE(seed);
+    const LineFigure figure = random_figure(seed);
+    pugi::xml_document document;
+    testing::expect_texts_apart(drawn(figure, document), text("seed ", seed));
+  }
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, LineChartOverSeeds, ::testing::Range<uint64_t>(0, 100));
+INSTANTIATE_TEST_SUITE_P(Seeds, LineChartOverSeeds, ::testing::Range<uint64_t>(0, 4));
 
 LineFigure two_points() {
   return {.id = "lines",

@@ -50,18 +50,14 @@ TEST(Gpt2Words, SplitAsThePatternSays) {
 }
 
 // The hand-written reader against PCRE2 on the pattern itself.
-class Gpt2WordsOverSeeds : public ::testing::TestWithParam<size_t> {};
-
-TEST_P(Gpt2WordsOverSeeds, AreThoseOfTheRegularExpression) {
-  static const PreTokenizer by_regex(
+TEST(Gpt2Words, AreThoseOfTheRegularExpression) {
+  const PreTokenizer by_regex(
       {{.kind = Kind::kSplit,
         .pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
        {.kind = Kind::kByteLevel, .use_regex = false}});
-  const auto texts = testing::mixtures();
-  for (size_t i = GetParam(); i < texts.size(); i += 10)
-    ASSERT_EQ(split(gpt2(), texts[i]), split(by_regex, texts[i]));
+  for (const std::string& text : testing::mixtures())
+    ASSERT_EQ(split(gpt2(), text), split(by_regex, text));
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, Gpt2WordsOverSeeds, ::testing::Range<size_t>(0, 10));
 
 TEST(PreTokenizer, KnownOnesLoseNothing) {
   const auto texts = testing::mixtures();
@@ -77,7 +73,7 @@ TEST(PreTokenizer, KnownOnesTakeRunsOfAMillionCharacters) {
   const size_t length = 1 << 20;
   for (const auto& known : known_pre_tokenizers()) {
     const PreTokenizer pre_tokenizer(known.steps);
-    for (const char* unit : {"a", "7", "!", " ", "\n", "\t", "'s", "a ", " \n", "\u00e9"}) {
+    for (const char* unit : {"a", "7", "!", " ", "\n", " \n", "\u00e9"}) {
       std::string run;
       while (run.size() < length) run += unit;
       ASSERT_EQ(joined(split(pre_tokenizer, run)), run) << known.name << " '" << unit << "'";

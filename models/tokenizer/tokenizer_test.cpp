@@ -42,25 +42,24 @@ std::string random_utf8(uint64_t seed) {
   return text;
 }
 
-class TokenizerOverSeeds : public ::testing::TestWithParam<uint64_t> {};
-
-TEST_P(TokenizerOverSeeds, DecodesWhatItEncodedToTheSameBytes) {
-  static const Tokenizer tokenizer = small();
-  for (uint64_t i = 0; i < 200; ++i) {
-    const std::string text = random_utf8(GetParam() * 1000 + i);
+TEST(Tokenizer, DecodesWhatItEncodedToTheSameBytesOverSeeds) {
+  const Tokenizer tokenizer = small();
+  for (uint64_t seed = 0; seed < 4000; ++seed) {
+    const std::string text = random_utf8(seed);
     ASSERT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
   }
 }
 
-TEST_P(TokenizerOverSeeds, CutsAtAnAddedTokenAsIfTheTextsWereApart) {
-  static const Tokenizer tokenizer = small();
-  const std::string before = random_utf8(GetParam()), behind = random_utf8(GetParam() + 500);
-  auto expected = tokenizer.encode(before);
-  expected.push_back(275);
-  for (const int32_t id : tokenizer.encode(behind)) expected.push_back(id);
-  EXPECT_EQ(tokenizer.encode(before + "<|im_start|>" + behind), expected);
+TEST(Tokenizer, CutsAtAnAddedTokenAsIfTheTextsWereApart) {
+  const Tokenizer tokenizer = small();
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    const std::string before = random_utf8(seed), behind = random_utf8(seed + 500);
+    auto expected = tokenizer.encode(before);
+    expected.push_back(275);
+    for (const int32_t id : tokenizer.encode(behind)) expected.push_back(id);
+    EXPECT_EQ(tokenizer.encode(before + "<|im_start|>" + behind), expected);
+  }
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, TokenizerOverSeeds, ::testing::Range<uint64_t>(0, 20));
 
 TEST(Tokenizer, OfAnEmptyTextIsEmpty) {
   EXPECT_TRUE(small().encode("").empty());
