@@ -95,6 +95,7 @@ void expect_nfc(const std::vector<std::string>& texts, size_t size, const nlohma
   ASSERT_EQ((texts.size() + size - 1) / size, digests.size());
   std::string lines;
   for (size_t i = 0; i < texts.size(); ++i) {
+    if (!testing::is_tested(i / size)) continue;
     const std::string made = to_nfc(texts[i]);
     if (is_surely_nfc(texts[i])) {
       ASSERT_EQ(made, texts[i]);

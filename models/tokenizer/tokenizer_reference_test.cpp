@@ -66,6 +66,7 @@ void expect_code_points(const Tokenizer& tokenizer, const json& expected) {
   const auto points = testing::all_code_points();
   IdDigest digest;
   for (size_t i = 0; i < points.size(); ++i) {
+    if (!testing::is_tested(i / size)) continue;
     const std::string c = testing::utf8(points[i]);
     digest.add(tokenizer.encode("a" + c + " " + c + "1" + c + c + "."));
     if ((i + 1) % size == 0 || i + 1 == points.size()) {
@@ -196,7 +197,9 @@ TEST_P(TokenizerGolden, GivesTheReferencesIdsOfEveryDocumentOfC4AndOfWikiText) {
   expect_corpora(tokenizer());
 }
 TEST_P(TokenizerGolden, GivesTheSameIdsFromTheTokenizerJsonThatItWrites) {
-  expect_own_texts(reread());
+  const Tokenizer again = reread();
+  expect_edge_texts(again, golden().at(GetParam().name).at("texts"));
+  expect_mixtures(again, golden().at(GetParam().name).at("mixtures"));
 }
 INSTANTIATE_TEST_SUITE_P(
     From, TokenizerGolden,
