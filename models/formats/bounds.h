@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace plumb::models {
 
 /// The only arithmetic that sizes from a file go through: none where the result does not fit 64
@@ -32,6 +34,18 @@ inline std::optional<uint64_t> aligned_up(uint64_t value, uint64_t alignment) {
 /// `untrusted` between single quotes, fit for one line of an error: control characters and bytes
 /// that are not ASCII become \xNN, and what is longer than 120 characters is cut.
 std::string printable(std::string_view untrusted);
+
+/// Error{kInput} for what no writer of the format writes.
+template <typename... Parts>
+Error damaged(const Parts&... parts) {
+  return Error(ErrorKind::kInput,
+               text(parts..., "; the file is damaged or badly converted: fetch it again"));
+}
+/// Error{kInput} for a model that is sound but asks for arithmetic that Plumb does not have.
+template <typename... Parts>
+Error unsupported(const Parts&... parts) {
+  return Error(ErrorKind::kInput, text(parts..., ": use another model"));
+}
 
 /// Reads little-endian values one after the other and never past the end.
 class ByteCursor {

@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uintmax_t kLongestConfig = 4u << 20;  // a real one has a few kilobytes
+
 template <typename... Parts>
 Error refusal(const Parts&... parts) {
   return Error(ErrorKind::kInput, text(parts...));
@@ -105,7 +107,11 @@ class Checkpoint::Impl {
       throw refusal(printable(folder.string()),
                     " has no config.json, so it holds no Hugging Face model; a folder with "
                     "config.json and safetensors, or a GGUF file, is needed");
-    in_file(config_path, [&] { config = config_from_json(read_file(config_path)); });
+    in_file(config_path, [&] {
+      if (const uintmax_t bytes = fs::file_size(config_path); bytes > kLongestConfig)
+        throw damaged("the config has ", bytes, " bytes; at most ", kLongestConfig, " are allowed");
+      config = config_from_json(read_file(config_path));
+    });
     config.license = license_of_folder(folder);
     if (config.name.empty())
       config.name = fs::absolute(folder).lexically_normal().filename().string();
@@ -200,7 +206,8 @@ class Checkpoint::Impl {
   static void require_shape(const TensorEntry& entry, const std::vector<int64_t>& needed) {
     if (entry.shape != needed)
       throw refusal("tensor ", printable(entry.name), " has shape ", shape_text(entry.shape),
-                    " but the config needs ", shape_text(needed));
+                    " but the config needs ", shape_text(needed),
+                    "; weights and config are of different models: fetch both again");
   }
 
   // A tensor that nothing reads would change what the model computes elsewhere: a bias, a 31st
@@ -208,12 +215,15 @@ class Checkpoint::Impl {
   void refuse_unused(const std::map<std::string_view, bool>& used) const {
     for (const TensorEntry& entry : tensors)
       if (!used.contains(entry.name) && !entry.name.ends_with(".rotary_emb.inv_freq"))
-        throw refusal("tensor ", printable(entry.name), " has no place in a ", config.architecture,
-                      " decoder of ", config.block_count, " blocks as Plumb knows it");
+        throw refusal(
+            "tensor ", printable(entry.name), " has no place in a ", config.architecture,
+            " decoder of ", config.block_count,
+            " blocks as Plumb knows it; leaving it out would change what the model computes: "
+            "use another model");
   }
 };
 
-Checkpoint Checkpoint::open(const fs::path& path) {
+Checkpoint Checkpoint::open(const fs::path& path) try {
   auto impl = std::make_shared<Impl>();
   std::error_code failed;
   const fs::file_status status = fs::status(path, failed);
@@ -234,6 +244,8 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     impl->open_gguf(path);
   }
   return Checkpoint(std::move(impl));
+} catch (const fs::filesystem_error& error) {
+  throw refusal("cannot look at ", printable(error.path1().string()), ": ", error.code().message());
 }
 
 const ModelConfig& Checkpoint::config() const { return impl_->config; }

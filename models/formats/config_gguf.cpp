@@ -26,12 +26,12 @@ class Metadata {
         positive && *positive <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
       return static_cast<int64_t>(*positive);
     if (const auto* whole = std::get_if<int64_t>(value)) return *whole;
-    throw refusal("metadata key ", printable(full(key)), " must be one whole number");
+    throw damaged("metadata key ", printable(full(key)), " must be one whole number");
   }
 
   int64_t required_whole(std::string_view key) const {
     const auto value = whole(key);
-    if (!value) throw refusal("metadata key ", printable(full(key)), " is missing");
+    if (!value) throw damaged("metadata key ", printable(full(key)), " is missing");
     return *value;
   }
 
@@ -39,14 +39,14 @@ class Metadata {
     const GgufValue* value = find(key);
     if (!value) return std::nullopt;
     if (const auto* number = std::get_if<double>(value)) return *number;
-    throw refusal("metadata key ", printable(full(key)), " must be one floating-point number");
+    throw damaged("metadata key ", printable(full(key)), " must be one floating-point number");
   }
 
   std::optional<std::string> word(std::string_view key) const {
     const GgufValue* value = find(key);
     if (!value) return std::nullopt;
     if (const auto* found = std::get_if<std::string_view>(value)) return std::string(*found);
-    throw refusal("metadata key ", printable(full(key)), " must be text");
+    throw damaged("metadata key ", printable(full(key)), " must be text");
   }
 
   const GgufValue* find(std::string_view key) const {
@@ -66,24 +66,25 @@ class Metadata {
 // What llama.cpp's loader would compute otherwise than Plumb's decoder.
 void refuse_foreign_arithmetic(const Metadata& metadata, const ModelConfig& config) {
   if (const auto scaling = metadata.word(".rope.scaling.type"); scaling && *scaling != "none")
-    throw refusal("the model asks for ", printable(*scaling),
-                  " scaling of rotary positions, which Plumb does not have");
+    throw unsupported("the model asks for ", printable(*scaling),
+                      " scaling of rotary positions, which Plumb does not have");
   for (const char* key : {".rope.scaling.factor", ".rope.scale_linear"})
     if (const auto factor = metadata.real(key); factor && *factor != 1.0 && *factor != 0.0)
-      throw refusal("the model scales rotary positions by ", *factor, ", which Plumb does not do");
+      throw unsupported("the model scales rotary positions by ", *factor,
+                        ", which Plumb does not do");
   for (const char* key :
        {".logit_scale", ".embedding_scale", ".residual_scale", ".attention.scale"})
     if (const auto factor = metadata.real(key); factor && *factor != 1.0 && *factor != 0.0)
-      throw refusal("metadata key ", printable(config.architecture + key), " is ", *factor,
-                    ", which Plumb does not implement");
+      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *factor,
+                        ", which Plumb does not implement");
   for (const char* key : {".expert_count", ".attention.sliding_window"})
     if (const auto count = metadata.whole(key); count && *count != 0)
-      throw refusal("metadata key ", printable(config.architecture + key), " is ", *count,
-                    ", which Plumb does not implement");
+      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *count,
+                        ", which Plumb does not implement");
   for (const char* key : {".rope.dimension_count", ".attention.value_length"})
     if (const auto size = metadata.whole(key); size && *size != config.head_width)
-      throw refusal("metadata key ", printable(config.architecture + key), " is ", *size,
-                    " but a head has ", config.head_width, " values; Plumb needs them equal");
+      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *size,
+                        " but a head has ", config.head_width, " values; Plumb needs them equal");
   if (const auto splits = metadata.whole("split.count"); splits && *splits > 1)
     throw refusal("the GGUF file is one of ", *splits,
                   " parts; merge them with llama.cpp's gguf-split");
@@ -97,7 +98,7 @@ std::optional<int64_t> token(const Metadata& metadata, const char* key) {
 
 ModelConfig config_from_gguf(const GgufHeader& header) {
   const auto name = Metadata(header, "").word("general.architecture");
-  if (!name) throw refusal("metadata key 'general.architecture' is missing");
+  if (!name) throw damaged("metadata key 'general.architecture' is missing");
   const Architecture& architecture = architecture_by_gguf_name(*name);
   const Metadata metadata(header, *name);
   ModelConfig config;
@@ -112,12 +113,12 @@ ModelConfig config_from_gguf(const GgufHeader& header) {
   config.max_positions = metadata.required_whole(".context_length");
   const auto key_length = metadata.whole(".attention.key_length");
   if (!key_length && (config.head_count < 1 || config.width % config.head_count != 0))
-    throw refusal("the width ", config.width, " is no multiple of the ", config.head_count,
+    throw damaged("the width ", config.width, " is no multiple of the ", config.head_count,
                   " heads");
   config.head_width = key_length ? *key_length : config.width / config.head_count;
   const auto epsilon = metadata.real(".attention.layer_norm_rms_epsilon");
   if (!epsilon)
-    throw refusal("metadata key ", printable(*name + ".attention.layer_norm_rms_epsilon"),
+    throw damaged("metadata key ", printable(*name + ".attention.layer_norm_rms_epsilon"),
                   " is missing");
   config.norm_epsilon = *epsilon;
   config.rope_theta = metadata.real(".rope.freq_base").value_or(10000.0);
@@ -127,10 +128,10 @@ ModelConfig config_from_gguf(const GgufHeader& header) {
   };
   const auto embedding = has("token_embd.weight");
   if (embedding == header.tensors.end() || embedding->shape.size() != 2)
-    throw refusal("tensor 'token_embd.weight' is missing or no matrix");
+    throw damaged("tensor 'token_embd.weight' is missing or no matrix");
   config.vocabulary_size = embedding->shape[0];
   if (const auto size = metadata.whole(".vocab_size"); size && *size != config.vocabulary_size)
-    throw refusal("the vocabulary has ", *size, " tokens but the embedding ",
+    throw damaged("the vocabulary has ", *size, " tokens but the embedding ",
                   config.vocabulary_size, " rows");
   config.tied_embeddings = has("output.weight") == header.tensors.end();
   config.bos_token = token(metadata, "tokenizer.ggml.bos_token_id");

@@ -25,13 +25,13 @@ int64_t whole(const Json& value, const char* key) {
   if (!value.is_number_integer() ||
       (value.is_number_unsigned() &&
        value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())))
-    throw refusal("'", key, "' is ", printable(value.dump()), "; a whole number is needed");
+    throw damaged("'", key, "' is ", printable(value.dump()), "; a whole number is needed");
   return value.get<int64_t>();
 }
 
 int64_t required_whole(const Json& object, const char* key) {
   const Json* value = value_of(object, key);
-  if (!value) throw refusal("'", key, "' is missing");
+  if (!value) throw damaged("'", key, "' is missing");
   return whole(*value, key);
 }
 
@@ -42,20 +42,20 @@ int64_t whole_or(const Json& object, const char* key, int64_t fallback) {
 
 double real(const Json& value, const char* key) {
   if (!value.is_number())
-    throw refusal("'", key, "' is ", printable(value.dump()), "; a number is needed");
+    throw damaged("'", key, "' is ", printable(value.dump()), "; a number is needed");
   return value.get<double>();
 }
 
 bool flag(const Json& object, const char* key) {
   const Json* value = value_of(object, key);
   if (value && !value->is_boolean())
-    throw refusal("'", key, "' is ", printable(value->dump()), "; true or false is needed");
+    throw damaged("'", key, "' is ", printable(value->dump()), "; true or false is needed");
   return value && value->get<bool>();
 }
 
 std::string word(const Json& value, const char* key) {
   if (!value.is_string())
-    throw refusal("'", key, "' is ", printable(value.dump()), "; text is needed");
+    throw damaged("'", key, "' is ", printable(value.dump()), "; text is needed");
   return value.get<std::string>();
 }
 
@@ -65,16 +65,16 @@ std::optional<double> plain_rope_theta(const Json& object, const char* key) {
   const Json* rope = value_of(object, key);
   if (!rope) return std::nullopt;
   if (!rope->is_object())
-    throw refusal("'", key, "' is ", printable(rope->dump()), "; an object is needed");
+    throw damaged("'", key, "' is ", printable(rope->dump()), "; an object is needed");
   for (const char* type_key : {"rope_type", "type"})
     if (const Json* type = value_of(*rope, type_key); type && word(*type, type_key) != "default")
-      throw refusal(
+      throw unsupported(
           "'", key, "' asks for ", printable(type->get<std::string>()),
           " scaling of rotary positions, which Plumb does not have; 'default' is all it has");
   for (const auto& [name, value] : rope->items()) {
     if (name == "rope_theta" || name == "rope_type" || name == "type") continue;
     if (name == "partial_rotary_factor" && value == 1.0) continue;
-    throw refusal("'", key, "' has ", printable(name), ", which Plumb does not implement");
+    throw unsupported("'", key, "' has ", printable(name), ", which Plumb does not implement");
   }
   const Json* theta = value_of(*rope, "rope_theta");
   return theta ? std::optional(real(*theta, "rope_theta")) : std::nullopt;
@@ -84,7 +84,7 @@ double rope_theta(const Json& object) {
   std::optional<double> theta;
   const auto agree = [&](std::optional<double> said) {
     if (said && theta && *said != *theta)
-      throw refusal("rope_theta is said twice, as ", *theta, " and as ", *said);
+      throw damaged("rope_theta is said twice, as ", *theta, " and as ", *said);
     if (said) theta = said;
   };
   if (const Json* plain = value_of(object, "rope_theta")) agree(real(*plain, "rope_theta"));
@@ -96,22 +96,24 @@ double rope_theta(const Json& object) {
 void refuse_foreign_arithmetic(const Json& object, const Architecture& architecture) {
   for (const char* key : {"attention_bias", "mlp_bias"})
     if (flag(object, key))
-      throw refusal("'", key, "' is true; Plumb has no biases in linear layers");
+      throw unsupported("'", key, "' is true; Plumb has no biases in linear layers");
   if (const Json* act = value_of(object, "hidden_act"); act && word(*act, "hidden_act") != "silu")
-    throw refusal("'hidden_act' is ", printable(act->get<std::string>()), "; Plumb has 'silu'");
+    throw unsupported("'hidden_act' is ", printable(act->get<std::string>()), "; Plumb has 'silu'");
   if (const Json* partial = value_of(object, "partial_rotary_factor"); partial && *partial != 1.0)
-    throw refusal("'partial_rotary_factor' is ", printable(partial->dump()),
-                  "; Plumb rotates whole heads");
+    throw unsupported("'partial_rotary_factor' is ", printable(partial->dump()),
+                      "; Plumb rotates whole heads");
   if (const Json* q = value_of(object, "quantization_config")) {
     const Json* method = q->is_object() ? value_of(*q, "quant_method") : nullptr;
-    throw refusal("the weights are quantised",
-                  method ? text(" by ", printable(method->dump())) : std::string(),
-                  " inside safetensors; Plumb reads F32, F16 and BF16 there, and quantised GGUF");
+    throw refusal(
+        "the weights are quantised",
+        method ? text(" by ", printable(method->dump())) : std::string(),
+        " inside safetensors; Plumb reads F32, F16 and BF16 there: use the unquantised model, or "
+        "a GGUF");
   }
   if (architecture.name != "mistral") return;
   // MistralConfig's own defaults are a window of 4096 and 8 key and value heads.
   if (!object.contains("sliding_window") || !object["sliding_window"].is_null())
-    throw refusal(
+    throw unsupported(
         "the model attends through a sliding window; Plumb has full attention only "
         "('sliding_window': null)");
   required_whole(object, "num_key_value_heads");
@@ -119,20 +121,20 @@ void refuse_foreign_arithmetic(const Json& object, const Architecture& architect
 
 const Architecture& architecture_of(const Json& object) {
   if (object.contains("auto_map"))
-    throw refusal("the config asks for code of its own ('auto_map'), which Plumb never runs");
+    throw unsupported("the config asks for code of its own ('auto_map'), which Plumb never runs");
   const Json* type = value_of(object, "model_type");
   const Json* classes = value_of(object, "architectures");
   if (classes) {
     if (!classes->is_array() || classes->size() != 1 || !classes->front().is_string())
-      throw refusal("'architectures' is ", printable(classes->dump()),
+      throw damaged("'architectures' is ", printable(classes->dump()),
                     "; a list of one name is needed");
     const Architecture& found = architecture_by_class(classes->front().get<std::string>());
     if (type && word(*type, "model_type") != found.hugging_face_type)
-      throw refusal("'model_type' is ", printable(type->get<std::string>()),
+      throw damaged("'model_type' is ", printable(type->get<std::string>()),
                     " but 'architectures' is ", printable(found.hugging_face_class));
     return found;
   }
-  if (!type) throw refusal("'architectures' is missing");
+  if (!type) throw damaged("'architectures' is missing");
   return architecture_by_gguf_name(word(*type, "model_type"));
 }
 
@@ -146,7 +148,7 @@ std::optional<int64_t> token(const Json& object, const char* key) {
 
 ModelConfig config_from_json(std::string_view json) {
   const Json object = parse_json(json);
-  if (!object.is_object()) throw refusal("the config is no JSON object");
+  if (!object.is_object()) throw damaged("the config is no JSON object");
   const Architecture& architecture = architecture_of(object);
   refuse_foreign_arithmetic(object, architecture);
   ModelConfig config;
@@ -164,7 +166,7 @@ ModelConfig config_from_json(std::string_view json) {
   config.max_positions = whole_or(object, "max_position_embeddings", 2048);
   if (!value_of(object, "head_dim") &&
       (config.head_count < 1 || config.width % config.head_count != 0))
-    throw refusal("'hidden_size' ", config.width, " is no multiple of 'num_attention_heads' ",
+    throw damaged("'hidden_size' ", config.width, " is no multiple of 'num_attention_heads' ",
                   config.head_count, ", and 'head_dim' is missing");
   config.head_width = value_of(object, "head_dim") ? required_whole(object, "head_dim")
                                                    : config.width / config.head_count;

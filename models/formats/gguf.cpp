@@ -90,12 +90,15 @@ class Parser {
   void read_preamble() {
     const auto magic = cursor_.take(4, "the GGUF magic");
     if (std::memcmp(magic.data(), "GGUF", 4) != 0)
-      throw refusal("the file does not start with 'GGUF', so it is no GGUF file");
+      throw refusal(
+          "the file does not start with 'GGUF', so it is no GGUF file; name a GGUF "
+          "file, or a folder with config.json and safetensors");
     header_.version = cursor_.number<uint32_t>("the GGUF version");
     if (header_.version == 0x02000000 || header_.version == 0x03000000)
       throw refusal("the GGUF file is big-endian; Plumb reads little-endian ones: convert it");
     if (header_.version != 2 && header_.version != 3)
-      throw refusal("GGUF version ", header_.version, " is not supported; versions 2 and 3 are");
+      throw refusal("GGUF version ", header_.version,
+                    " is not supported; versions 2 and 3 are: convert it");
     tensor_count_ = cursor_.number<uint64_t>("the tensor count");
     metadata_count_ = cursor_.number<uint64_t>("the metadata count");
     // The least that one metadata entry (key length, type, value) and one tensor can take.
@@ -118,13 +121,13 @@ class Parser {
   void read_metadata() {
     const std::string_view key = string("a metadata key");
     if (key.empty() || key.size() > kLongestKey)
-      throw refusal("a metadata key has ", key.size(), " bytes; 1 to ", kLongestKey,
+      throw damaged("a metadata key has ", key.size(), " bytes; 1 to ", kLongestKey,
                     " are allowed");
     const auto type = cursor_.number<uint32_t>("a metadata type");
     try {
       GgufValue value = type == 9 ? array() : scalar(type);
       if (!header_.metadata.emplace(std::string(key), std::move(value)).second)
-        throw refusal("the key occurs twice");
+        throw damaged("the key occurs twice");
     } catch (const Error& error) {
       throw error.within(text("metadata key ", printable(key)));
     }
@@ -159,13 +162,13 @@ class Parser {
       case 12:
         return cursor_.number<double>("a number");
       default:
-        throw refusal("the unknown value type ", type);
+        throw damaged("the unknown value type ", type);
     }
   }
 
   bool boolean() {
     const auto byte = cursor_.number<uint8_t>("a number");
-    if (byte > 1) throw refusal("a boolean of ", int{byte}, "; 0 or 1 is needed");
+    if (byte > 1) throw damaged("a boolean of ", int{byte}, "; 0 or 1 is needed");
     return byte == 1;
   }
 
@@ -182,10 +185,10 @@ class Parser {
     const auto count = cursor_.number<uint64_t>("an array's length");
     constexpr std::array<uint64_t, 13> kLeastBytes{1, 1, 2, 2, 4, 4, 4, 1, 8, 0, 8, 8, 8};
     if (type >= kLeastBytes.size() || type == 9)
-      throw refusal("an array of type ", type,
+      throw damaged("an array of type ", type,
                     "; arrays of numbers, booleans and strings are supported");
     if (count > kMostArrayElements || count > cursor_.remaining() / kLeastBytes[type])
-      throw refusal("an array announces ", count, " elements, but only ", cursor_.remaining(),
+      throw damaged("an array announces ", count, " elements, but only ", cursor_.remaining(),
                     " bytes remain and ", kMostArrayElements, " is the limit");
     switch (type) {
       case 0:
@@ -226,7 +229,7 @@ class Parser {
     if (found == header_.metadata.end()) return;
     const auto* value = std::get_if<uint64_t>(&found->second);
     if (!value || *value == 0 || (*value & (*value - 1)) != 0 || *value > kLargestAlignment)
-      throw refusal("general.alignment must be a power of two of at most ", kLargestAlignment,
+      throw damaged("general.alignment must be a power of two of at most ", kLargestAlignment,
                     " stored unsigned", value ? text(", not ", *value) : std::string());
     alignment_ = *value;
   }
@@ -235,10 +238,10 @@ class Parser {
     TensorEntry entry;
     entry.name = std::string(string("a tensor's name"));
     if (entry.name.empty() || entry.name.size() > kLongestTensorName)
-      throw refusal("tensor ", printable(entry.name), " has a name of ", entry.name.size(),
+      throw damaged("tensor ", printable(entry.name), " has a name of ", entry.name.size(),
                     " bytes; 1 to ", kLongestTensorName, " are allowed");
     if (!names_.insert(entry.name).second)
-      throw refusal("tensor ", printable(entry.name), " occurs twice");
+      throw damaged("tensor ", printable(entry.name), " occurs twice");
     read_shape(entry);
     entry.type = stored_type(cursor_.number<uint32_t>("a tensor's type"), entry.name);
     entry.begin = cursor_.number<uint64_t>("a tensor's offset");
@@ -249,12 +252,12 @@ class Parser {
   void read_shape(TensorEntry& entry) {
     const auto dimensions = cursor_.number<uint32_t>("a tensor's number of dimensions");
     if (dimensions > kMostDimensions)
-      throw refusal("tensor ", printable(entry.name), " has ", dimensions, " dimensions; at most ",
+      throw damaged("tensor ", printable(entry.name), " has ", dimensions, " dimensions; at most ",
                     kMostDimensions, " are allowed");
     for (uint32_t d = 0; d < dimensions; ++d) {
       const auto size = cursor_.number<uint64_t>("a tensor's dimension");
       if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-        throw refusal("tensor ", printable(entry.name), " has a dimension of ", size);
+        throw damaged("tensor ", printable(entry.name), " has a dimension of ", size);
       entry.shape.insert(entry.shape.begin(), static_cast<int64_t>(size));
     }
   }
@@ -276,13 +279,13 @@ class Parser {
     if (header_.tensors.empty()) return;
     const auto data = aligned_up(cursor_.position(), alignment_);
     if (!data || *data > bytes_.size())
-      throw refusal("the tensor data should begin at a multiple of ", alignment_, " after byte ",
+      throw damaged("the tensor data should begin at a multiple of ", alignment_, " after byte ",
                     cursor_.position(), " but the file has ", bytes_.size(), " bytes");
     const uint64_t available = bytes_.size() - *data;
     for (TensorEntry& entry : header_.tensors) {
       const uint64_t length = entry.end;
       if (entry.begin % alignment_ != 0)
-        throw refusal("tensor ", printable(entry.name), " begins at offset ", entry.begin,
+        throw damaged("tensor ", printable(entry.name), " begins at offset ", entry.begin,
                       ", which is no multiple of the alignment ", alignment_);
       if (entry.begin > available || length > available - entry.begin)
         throw refusal("tensor ", printable(entry.name), " needs ", length, " bytes at offset ",
@@ -302,7 +305,7 @@ class Parser {
     });
     for (size_t i = 1; i < order.size(); ++i)
       if (order[i]->begin < order[i - 1]->end)
-        throw refusal("tensors ", printable(order[i - 1]->name), " and ", printable(order[i]->name),
+        throw damaged("tensors ", printable(order[i - 1]->name), " and ", printable(order[i]->name),
                       " share bytes of the file");
   }
 

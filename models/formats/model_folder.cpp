@@ -37,7 +37,7 @@ class IndexReader : public JsonEvents {
   void on_object_begin() override {
     if (!in_map()) return;
     if (path().size() > 1 || array_depth() > 0) throw mistyped();
-    if (seen) throw refusal("weight_map occurs twice");
+    if (seen) throw damaged("weight_map occurs twice");
     seen = true;
   }
   void on_array_begin() override {
@@ -48,10 +48,10 @@ class IndexReader : public JsonEvents {
     if (path().size() != 2 || value.kind != JsonScalar::Kind::kString) throw mistyped();
     require_safe_name(value.text);
     if (!weight_map.emplace(path()[1], value.text).second)
-      throw refusal("weight_map names tensor ", printable(path()[1]), " twice");
+      throw damaged("weight_map names tensor ", printable(path()[1]), " twice");
   }
   Error mistyped() const {
-    return refusal("weight_map must be an object of tensor names and file names; it is not at ",
+    return damaged("weight_map must be an object of tensor names and file names; it is not at ",
                    printable(path().back()));
   }
 };
@@ -133,7 +133,7 @@ FolderWeights find_weights(const fs::path& folder) {
     if (fs::file_size(folder / kIndex) > kLongestIndex)
       throw refusal("the index is larger than ", kLongestIndex, " bytes");
     index.read(read_file(folder / kIndex), 16);
-    if (index.weight_map.empty()) throw refusal("the index has no weight_map, or an empty one");
+    if (index.weight_map.empty()) throw damaged("the index has no weight_map, or an empty one");
     std::set<std::string> names;
     for (const auto& [tensor, file] : index.weight_map) {
       if (!file.ends_with(".safetensors"))

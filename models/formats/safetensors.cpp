@@ -50,9 +50,9 @@ class HeaderReader : public JsonEvents {
   void on_object_begin() override {
     if (path().empty()) return;
     if (array_depth() > 0 || path().size() > 1)
-      throw refusal("the header nests an object inside ", printable(path().front()));
+      throw damaged("the header nests an object inside ", printable(path().front()));
     if (!names_.insert(path().front()).second)
-      throw refusal("the header names ", printable(path().front()), " twice");
+      throw damaged("the header names ", printable(path().front()), " twice");
     if (in_metadata()) return;
     tensor_ = {};
     tensor_.name = path().front();
@@ -60,37 +60,37 @@ class HeaderReader : public JsonEvents {
     offsets_.clear();
     seen_offsets_ = false;
     if (tensor_.name.empty() || tensor_.name.size() > kLongestName)
-      throw refusal("a tensor has a name of ", tensor_.name.size(), " bytes; 1 to ", kLongestName,
+      throw damaged("a tensor has a name of ", tensor_.name.size(), " bytes; 1 to ", kLongestName,
                     " are allowed");
   }
 
   void on_array_begin() override {
     if (path().size() != 2 || array_depth() != 1 || in_metadata())
-      throw refusal("the header has an array at ", where());
+      throw damaged("the header has an array at ", where());
     if (path()[1] == "shape") return mark(seen_shape_);
     if (path()[1] == "data_offsets") return mark(seen_offsets_);
-    throw refusal("the header has an array at ", where());
+    throw damaged("the header has an array at ", where());
   }
 
   void on_scalar(const JsonScalar& value) override {
     if (path().size() < 2)
-      throw refusal("the header has a plain value at ", where(), "; an object is needed");
+      throw damaged("the header has a plain value at ", where(), "; an object is needed");
     if (in_metadata()) return metadata(value);
     const std::string& field = path()[1];
     if (field == "shape" && array_depth() == 1) {
       if (tensor_.shape.size() == kMostDimensions)
-        throw refusal("tensor ", printable(tensor_.name), " has more than ", kMostDimensions,
+        throw damaged("tensor ", printable(tensor_.name), " has more than ", kMostDimensions,
                       " dimensions");
       tensor_.shape.push_back(whole_number(value));
     } else if (field == "data_offsets" && array_depth() == 1) {
       if (offsets_.size() == 2)
-        throw refusal("tensor ", printable(tensor_.name), " has more than 2 data_offsets");
+        throw damaged("tensor ", printable(tensor_.name), " has more than 2 data_offsets");
       offsets_.push_back(static_cast<uint64_t>(whole_number(value)));
     } else if (field == "dtype" && value.kind == JsonScalar::Kind::kString) {
       mark(seen_dtype_);
       tensor_.type = stored_type(value.text, tensor_.name);
     } else {
-      throw refusal("the header has an unknown or mistyped field at ", where(),
+      throw damaged("the header has an unknown or mistyped field at ", where(),
                     "; dtype, shape and data_offsets are known");
     }
   }
@@ -98,7 +98,7 @@ class HeaderReader : public JsonEvents {
   void on_object_end() override {
     if (path().empty() || in_metadata()) return;
     if (!seen_dtype_ || !seen_shape_ || offsets_.size() != 2)
-      throw refusal("tensor ", printable(tensor_.name), " lacks ",
+      throw damaged("tensor ", printable(tensor_.name), " lacks ",
                     !seen_dtype_   ? "its dtype"
                     : !seen_shape_ ? "its shape"
                                    : "its two data_offsets");
@@ -109,20 +109,20 @@ class HeaderReader : public JsonEvents {
 
   void metadata(const JsonScalar& value) {
     if (value.kind != JsonScalar::Kind::kString)
-      throw refusal("the header's __metadata__ has a value that is no text at ", where());
+      throw damaged("the header's __metadata__ has a value that is no text at ", where());
     if (!header.metadata.emplace(path()[1], value.text).second)
-      throw refusal("the header's __metadata__ names ", printable(path()[1]), " twice");
+      throw damaged("the header's __metadata__ names ", printable(path()[1]), " twice");
   }
 
   int64_t whole_number(const JsonScalar& value) const {
     constexpr auto kLargest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     if (value.kind != JsonScalar::Kind::kUnsigned || value.number > kLargest)
-      throw refusal("the header has at ", where(), " what is no whole number below 2^63");
+      throw damaged("the header has at ", where(), " what is no whole number below 2^63");
     return static_cast<int64_t>(value.number);
   }
 
   void mark(bool& seen) const {
-    if (seen) throw refusal("the header gives ", where(), " twice");
+    if (seen) throw damaged("the header gives ", where(), " twice");
     seen = true;
   }
 
@@ -152,19 +152,19 @@ void place(std::vector<TensorEntry>& tensors, uint64_t payload_begin, uint64_t p
                     entry->end, " but the payload has ", payload_bytes,
                     "; the download is probably cut short: fetch it again");
     if (entry->begin != covered)
-      throw refusal("tensor ", printable(entry->name), " begins at byte ", entry->begin, " where ",
+      throw damaged("tensor ", printable(entry->name), " begins at byte ", entry->begin, " where ",
                     covered, " is due: the payload has ",
                     entry->begin > covered ? "a hole" : "an overlap");
     const uint64_t needed = stored_bytes(entry->name, entry->shape, entry->type);
     if (entry->size_bytes() != needed)
-      throw refusal("tensor ", printable(entry->name), " holds ", entry->size_bytes(),
+      throw damaged("tensor ", printable(entry->name), " holds ", entry->size_bytes(),
                     " bytes, its shape needs ", needed);
     covered = entry->end;
     entry->begin += payload_begin;
     entry->end += payload_begin;
   }
   if (covered != payload_bytes)
-    throw refusal("the payload has ", payload_bytes - covered, " bytes after the last tensor");
+    throw damaged("the payload has ", payload_bytes - covered, " bytes after the last tensor");
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes) {
   ByteCursor cursor(bytes);
   const auto length = cursor.number<uint64_t>("the safetensors header length");
   if (length > kLongestHeader)
-    throw refusal("the safetensors header claims ", length, " bytes; at most ", kLongestHeader,
+    throw damaged("the safetensors header claims ", length, " bytes; at most ", kLongestHeader,
                   " are allowed, so this is no safetensors file or a damaged one");
   const auto json = cursor.take(length, "the safetensors header");
   HeaderReader reader;

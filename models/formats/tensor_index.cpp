@@ -52,7 +52,7 @@ int64_t TensorEntry::element_count() const {
 
 uint64_t stored_bytes(std::string_view name, const std::vector<int64_t>& shape, StoredType type) {
   const auto refuse = [&](const auto&... why) {
-    return Error(ErrorKind::kInput, text("tensor ", printable(name), " ", why...));
+    return damaged("tensor ", printable(name), " ", why...);
   };
   // A zero must not hide an overflow of the other factors, so it joins the product last.
   uint64_t values = 1;
