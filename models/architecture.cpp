@@ -41,7 +41,8 @@ const Architecture& find(std::string_view wanted, std::string_view Architecture:
   for (const Architecture& a : kArchitectures)
     known += (known.empty() ? "" : ", ") + std::string(a.*key);
   throw Error(ErrorKind::kInput, text("the model's architecture is ", printable(wanted),
-                                      ", which Plumb does not know; it knows: ", known));
+                                      ", which Plumb does not know; it knows: ", known,
+                                      ": use a model of one of these"));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "models/formats/json_events.h"
 
-#include "base/error.h"
 #include "models/formats/bounds.h"
 
 namespace plumb::models {
@@ -11,13 +10,11 @@ void JsonEvents::read(std::string_view text, size_t deepest) {
   open_objects_.clear();
   arrays_ = 0;
   if (text.starts_with("\xEF\xBB\xBF"))
-    throw Error(ErrorKind::kInput,
-                "the JSON begins with a byte-order mark; it must begin with '{'");
+    throw damaged("the JSON begins with a byte-order mark where '{' is needed");
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
-    throw Error(ErrorKind::kInput, plumb::text("the JSON holds a NUL at byte ", nul));
+    throw damaged("the JSON holds a NUL at byte ", nul);
   const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || text[first] != '{')
-    throw Error(ErrorKind::kInput, "the JSON is no object");
+  if (first == std::string_view::npos || text[first] != '{') throw damaged("the JSON is no object");
   nlohmann::json_sax<nlohmann::json>* events = this;  // whose functions are public
   nlohmann::json::sax_parse(text.begin(), text.end(), events);
 }
@@ -29,7 +26,7 @@ void JsonEvents::scalar(const JsonScalar& value) {
 
 void JsonEvents::descend() {
   if (open_objects_.size() >= deepest_)
-    throw Error(ErrorKind::kInput, text("the JSON is nested deeper than ", deepest_, " levels"));
+    throw damaged("the JSON is nested deeper than ", deepest_, " levels");
 }
 
 bool JsonEvents::null() {
@@ -90,8 +87,7 @@ bool JsonEvents::end_array() {
 
 bool JsonEvents::parse_error(std::size_t position, const std::string&,
                              const nlohmann::detail::exception& error) {
-  throw Error(ErrorKind::kInput,
-              text("the JSON is broken at byte ", position, ": ", printable(error.what())));
+  throw damaged("the JSON is broken at byte ", position, ": ", printable(error.what()));
 }
 
 }  // namespace plumb::models

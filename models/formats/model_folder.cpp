@@ -138,7 +138,8 @@ FolderWeights find_weights(const fs::path& folder) {
     for (const auto& [tensor, file] : index.weight_map) {
       if (!file.ends_with(".safetensors"))
         throw refusal("tensor ", printable(tensor), " is in ", printable(file),
-                      ", which is no .safetensors file; Plumb reads no other");
+                      ", which is no .safetensors file; Plumb reads no other: save the "
+                      "model as safetensors");
       names.insert(file);
     }
     require_shards(folder, names);
