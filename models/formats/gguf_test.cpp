@@ -230,13 +230,11 @@ TEST(Gguf, RefusesTensorsWithoutANameOfTheirOwn) {
 
 /// A header with some bytes changed is read or refused in words: nothing else happens, and nothing
 /// that is read leaves the file.
-class GgufWithFlippedBytes : public ::testing::TestWithParam<uint64_t> {};
-
-TEST_P(GgufWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
+TEST(GgufWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
   const GgufFile file = sound();
   const std::string good = file.bytes();
-  for (uint64_t round = 0; round < 400; ++round) {
-    Rng rng(GetParam(), round);
+  for (uint64_t round = 0; round < 10'000; ++round) {
+    Rng rng(1, round);
     std::string bytes = good;
     for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips)
       bytes[rng.below(file.header_size())] = static_cast<char>(rng.below(256));
@@ -252,7 +250,6 @@ TEST_P(GgufWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, GgufWithFlippedBytes, ::testing::Range<uint64_t>(0, 25));
 
 }  // namespace
 }  // namespace plumb::models

@@ -166,12 +166,10 @@ TEST(Safetensors, ShowsAForeignNameOnOneHarmlessLine) {
                  "'x\\x0a\\x1b[2J'");
 }
 
-class SafetensorsWithFlippedBytes : public ::testing::TestWithParam<uint64_t> {};
-
-TEST_P(SafetensorsWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
+TEST(SafetensorsWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
   const std::string good = safetensors_bytes(kSound, kPayload);
-  for (uint64_t round = 0; round < 400; ++round) {
-    Rng rng(GetParam(), round);
+  for (uint64_t round = 0; round < 10'000; ++round) {
+    Rng rng(1, round);
     std::string bytes = good;
     for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips) {
       const uint64_t at = rng.below(good.size() - kPayload.size());
@@ -192,7 +190,6 @@ TEST_P(SafetensorsWithFlippedBytes, IsReadWithinItsBoundsOrRefused) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, SafetensorsWithFlippedBytes, ::testing::Range<uint64_t>(0, 25));
 
 std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text));

@@ -104,7 +104,7 @@ TEST(Weights, ThatAreCutShortAfterOpeningAreAnErrorAndNoCrash) {
 }
 
 /// Whole models with flipped bytes: opened and loaded, or refused in words.
-class ModelWithFlippedBytes : public ::testing::TestWithParam<uint64_t> {
+class ModelWithFlippedBytes : public ::testing::Test {
  protected:
   static void expect_loaded_or_refused(const fs::path& model) {
     try {
@@ -123,32 +123,31 @@ class ModelWithFlippedBytes : public ::testing::TestWithParam<uint64_t> {
   Decoder decoder_ = small_decoder();
 };
 
-TEST_P(ModelWithFlippedBytes, LoadsOrIsRefusedAsAGguf) {
+TEST_F(ModelWithFlippedBytes, LoadsOrIsRefusedAsAGguf) {
   const GgufFile file = fixtures::tiny_gguf(decoder_, StoredType::kQ4_0);
   const std::string good = file.bytes();
-  for (uint64_t round = 0; round < 20; ++round) {
-    Rng rng(GetParam(), round);
+  for (uint64_t round = 0; round < 300; ++round) {
+    Rng rng(1, round);
     put(folder_ / "m.gguf", flipped(good, file.header_size(), rng));
     expect_loaded_or_refused(folder_ / "m.gguf");
   }
 }
 
-TEST_P(ModelWithFlippedBytes, LoadsOrIsRefusedAsAFolder) {
+TEST_F(ModelWithFlippedBytes, LoadsOrIsRefusedAsAFolder) {
   const fs::path model = folder_ / "model";
   const std::string config = fixtures::tiny_config_json(decoder_);
   const std::string good =
       fixtures::safetensors_bytes(fixtures::tiny_tensors(decoder_, StoredType::kF16));
   uint64_t header = 0;
   std::memcpy(&header, good.data(), sizeof header);
-  for (uint64_t round = 0; round < 20; ++round) {
-    Rng rng(GetParam(), round);
+  for (uint64_t round = 0; round < 300; ++round) {
+    Rng rng(1, round);
     const bool in_config = rng.below(2) == 0;
     put(model / "config.json", in_config ? flipped(config, config.size(), rng) : config);
     put(model / "model.safetensors", in_config ? good : flipped(good, header + 8, rng));
     expect_loaded_or_refused(model);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, ModelWithFlippedBytes, ::testing::Range<uint64_t>(0, 20));
 
 }  // namespace
 }  // namespace plumb::models
