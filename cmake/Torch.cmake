@@ -11,6 +11,7 @@ if(NOT EXISTS "${_torch}/lib/libtorch_cpu.so")
 endif()
 message(STATUS "libtorch: ${_torch}")
 set(PLUMB_TORCH_ROOT ${_torch})
+set(PLUMB_TORCH_LIB_DIRS ${_torch}/lib)
 
 add_library(plumb_torch INTERFACE)
 target_include_directories(plumb_torch SYSTEM INTERFACE
@@ -22,6 +23,9 @@ target_compile_options(plumb_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>
 file(GLOB _gomp ${_torch}/lib/libgomp*.so* ${_torch}.libs/libgomp*.so*)
 if(_gomp)
   list(GET _gomp 0 _gomp)
+  cmake_path(GET _gomp PARENT_PATH _gomp_dir)
+  list(APPEND PLUMB_TORCH_LIB_DIRS ${_gomp_dir})
+  list(REMOVE_DUPLICATES PLUMB_TORCH_LIB_DIRS)
   target_link_libraries(plumb_torch INTERFACE ${_gomp})
 else()
   target_link_libraries(plumb_torch INTERFACE OpenMP::OpenMP_CXX)
