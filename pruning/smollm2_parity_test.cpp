@@ -180,7 +180,8 @@ TEST_P(SmolLm2Walk, GivesTheBitsOfEveryPlanAlone) {
   const auto batch =
       models::select_documents(kGolden / "own_text.jsonl", models::Tokenizer::open(model), 64, 6);
   std::vector<PruningPlan> plans;
-  for (const json& row : golden_of("smollm2_own_text.json").at("plans"))
+  const json golden = golden_of("smollm2_own_text.json");
+  for (const json& row : golden.at("plans"))
     plans.push_back({decoder.block_count(), row.at("removed"), row.at("strategy"), "golden"});
   for (const int64_t positions : {int64_t{0}, int64_t{16}}) {
     SweepOptions options;
