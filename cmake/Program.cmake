@@ -7,3 +7,6 @@ set_target_properties(plumb PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_D
 install(TARGETS plumb RUNTIME)
 install(FILES LICENSE THIRD-PARTY.md README.md CHANGELOG.md TYPE DOC)
 install(DIRECTORY fixtures/claims DESTINATION ${CMAKE_INSTALL_DATADIR}/plumb FILES_MATCHING PATTERN "*.json")
+if(TARGET plumb_harness_test)
+  add_dependencies(plumb_harness_test plumb)  # its tests run the program
+endif()

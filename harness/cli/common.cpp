@@ -54,7 +54,7 @@ Settings settings_from(const Arguments& arguments, const std::vector<Flag>& flag
 std::string require_out(const Experiment& experiment) {
   if (experiment.out.empty())
     throw Error(ErrorKind::kUsage, "no output folder was named, needed --out DIR");
-  require_writable_folder(experiment.out);
+  try_writable_folder(experiment.out);
   remove_leftovers(experiment.out);
   return experiment.out;
 }

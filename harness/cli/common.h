@@ -18,7 +18,7 @@ Settings settings_from(const Arguments& arguments, const std::vector<Flag>& flag
                        const std::string& fallback_json = "",
                        const std::string& fallback_name = "");
 
-/// The folder of --out, made and tried before any work. Error{kUsage} when none was named.
+/// The folder of --out, tried before any work. Error{kUsage} when none was named.
 std::string require_out(const Experiment& experiment);
 
 /// A whole number of at least `least`. Error{kUsage} naming the flag.

@@ -13,8 +13,8 @@ namespace plumb::harness {
 namespace {
 
 /// Commands that the design names and this release does not have yet.
-const std::vector<std::string> kLater = {"fetch", "heal", "eval", "compare", "gate", "baseline",
-                                         "cache"};
+const std::vector<std::string> kLater = {"fetch", "heal",     "eval", "compare",
+                                         "gate",  "baseline", "cache"};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
@@ -34,13 +34,18 @@ void require_known_command(const std::string& word) {
   if (std::any_of(all.begin(), all.end(), [&](const Command& c) { return c.name == word; })) return;
   const bool later = std::find(kLater.begin(), kLater.end(), word) != kLater.end();
   if (later)
-    throw Error(ErrorKind::kUsage, text("this release has no command '", word, "'; it has ",
-                                        listed(command_names())));
+    throw Error(ErrorKind::kUsage,
+                text("this release has no command '", word, "'; it has ", listed(command_names())));
   const std::string near = nearest(word, command_names());
-  throw Error(ErrorKind::kUsage,
-              text("there is no command '", printable(word), "'",
-                   near.empty() ? "" : text(", did you mean '", near, "'?"), "; plumb has ",
-                   listed(command_names())));
+  throw Error(ErrorKind::kUsage, text("there is no command '", printable(word), "'",
+                                      near.empty() ? "" : text(", did you mean '", near, "'?"),
+                                      "; plumb has ", listed(command_names())));
+}
+
+/// "help" and "help COMMAND" as the flag says it.
+std::vector<std::string> asked_help(const std::vector<std::string>& words) {
+  if (words.size() == 1) return {"--help"};
+  return {words[1], "--help"};
 }
 
 CLI::App* add_command(CLI::App& app, const Command& command, Arguments& arguments) {
@@ -115,11 +120,11 @@ const std::vector<Command>& commands() {
 
 int run_program(int argc, const char* const* argv) {
   install_signal_handlers();
-  const std::vector<std::string> words(argv + 1, argv + argc);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words.front() == "help") words = asked_help(words);
   if (words.empty())
-    throw Error(ErrorKind::kUsage,
-                text("no command was given; plumb has ", listed(command_names()),
-                     "; see plumb --help"));
+    throw Error(ErrorKind::kUsage, text("no command was given; plumb has ", listed(command_names()),
+                                        "; see plumb --help"));
   if (words.front().rfind("-", 0) != 0) require_known_command(words.front());
 
   Arguments arguments;
@@ -130,7 +135,8 @@ int run_program(int argc, const char* const* argv) {
   app.add_flag("--version", version, "version and facts of the build");
   for (const Command& command : commands()) add_command(app, command, arguments);
   try {
-    app.parse(argc, argv);
+    app.parse(
+        std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
@@ -142,8 +148,7 @@ int run_program(int argc, const char* const* argv) {
     return 0;
   }
   const auto chosen = app.get_subcommands();
-  if (chosen.empty())
-    throw Error(ErrorKind::kUsage, "no command was given; see plumb --help");
+  if (chosen.empty()) throw Error(ErrorKind::kUsage, "no command was given; see plumb --help");
   const Console console(parse_format(arguments.get("--format").value_or("human")));
   for (const Command& command : commands())
     if (command.name == chosen.front()->get_name()) return command.run(arguments, console);

@@ -22,7 +22,7 @@ struct Experiment {
   std::string name;
   std::string model;
   std::string out;
-  std::string dtype;  ///< "fp32" or "bf16"
+  std::string dtype;    ///< "fp32" or "bf16"
   int64_t threads = 0;  ///< at least 1
   uint64_t seed = 0;
   bool special_tokens = false;
@@ -30,10 +30,10 @@ struct Experiment {
   TextChoice calibration;
   TextChoice validation;
   std::vector<std::string> strategies;
-  std::string sweep_n;   ///< as given; see sweep_counts
+  std::string sweep_n;  ///< as given; see sweep_counts
   int64_t positions = 0;
   int64_t draws = 10000;
-  std::string cost_n;    ///< as given; see cost_counts
+  std::string cost_n;  ///< as given; see cost_counts
   int64_t prefill_tokens = 256;
   int64_t decode_context = 256;
   int64_t decode_tokens = 16;
@@ -45,6 +45,8 @@ struct Experiment {
     return calibration.file.empty() ? validation : calibration;
   }
   bool same_documents() const { return calibration_text() == validation; }
+  /// The first documents of one file: the smaller set lies in the larger one.
+  bool overlapping_documents() const { return calibration_text().file == validation.file; }
 };
 
 /// Fills an experiment: dtype "auto" and threads 0 are decided here, "by_dtype" is applied to `settings`.

@@ -74,13 +74,14 @@ Pairs policy(const Experiment& e) {
           {"truncation", "the first documents with at least T tokens, cut to T; no padding"},
           {"special tokens", e.special_tokens ? "as the tokenizer's files say" : "none"},
           {"positions",
-           e.positions == 0
+           e.positions == 0 || e.positions >= e.validation.max_tokens - 1
                ? "the loss is over all positions"
                : text("the loss is over ", e.positions,
                       " positions of a document, drawn without replacement by the seed; intervals "
                       "account for it")},
-          {"calibration", e.same_documents()
-                              ? "same documents"
+          {"calibration", e.same_documents() ? "same documents"
+                          : e.overlapping_documents()
+                              ? "overlapping documents of the same file"
                               : "other documents than those that the loss is measured on"},
           {"intervals", text("95 % BCa by document, ", e.draws, " draws, seed ", e.seed)}};
 }
@@ -112,8 +113,8 @@ Pairs pairs_from_json(const Json& json) {
 }
 
 Json common_json(const Experiment& e, const ModelFacts& model) {
-  return {{"plumb", version_line()}, {"model", to_json(model)},       {"dtype", e.dtype},
-          {"threads", e.threads},    {"seed", e.seed},                {"policy", pairs_json(policy(e))}};
+  return {{"plumb", version_line()}, {"model", to_json(model)}, {"dtype", e.dtype},
+          {"threads", e.threads},    {"seed", e.seed},          {"policy", pairs_json(policy(e))}};
 }
 
 }  // namespace plumb::harness

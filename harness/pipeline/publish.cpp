@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -32,6 +33,24 @@ struct PartialFolder {
   PartialFolder& operator=(const PartialFolder&) = delete;
 };
 
+/// The folders of a path that are not there, innermost first; those that are empty go when the scope does.
+struct MissingFolders {
+  std::vector<fs::path> paths;
+  explicit MissingFolders(const fs::path& folder) {
+    std::error_code ignored;
+    fs::path at = fs::absolute(folder).lexically_normal();
+    if (!at.has_filename()) at = at.parent_path();
+    for (; at != at.root_path() && !fs::exists(at, ignored); at = at.parent_path())
+      paths.push_back(at);
+  }
+  ~MissingFolders() {
+    std::error_code ignored;
+    for (const fs::path& path : paths) fs::remove(path, ignored);
+  }
+  MissingFolders(const MissingFolders&) = delete;
+  MissingFolders& operator=(const MissingFolders&) = delete;
+};
+
 void rename_into(const fs::path& from, const fs::path& to) {
   std::error_code status;
   fs::rename(from, to, status);
@@ -53,6 +72,11 @@ void publish(const std::vector<NamedFile>& files, const fs::path& folder) {
   std::error_code ignored;
   fs::remove(folder / files.back().first, ignored);
   for (const auto& [name, bytes] : files) rename_into(partial.path / name, folder / name);
+}
+
+void try_writable_folder(const fs::path& folder) {
+  const MissingFolders missing(folder);
+  require_writable_folder(folder);
 }
 
 void remove_leftovers(const fs::path& folder) {

@@ -38,7 +38,8 @@ class Runner {
         note(name, result.seconds, true);
         return result;
       } catch (const std::exception&) {
-        console_.warn(text("the saved result of stage ", name, " cannot be read; it is made again"));
+        console_.warn(
+            text("the saved result of stage ", name, " cannot be read; it is made again"));
       }
     }
     Result result = make();
@@ -83,7 +84,8 @@ class Runner {
 
 /// Licence and origin of the documents, where a manifest stands beside them.
 Pairs text_licence(const Experiment& experiment) {
-  const auto file = std::filesystem::path(experiment.validation.file).parent_path() / "manifest.json";
+  const auto file =
+      std::filesystem::path(experiment.validation.file).parent_path() / "manifest.json";
   if (!std::filesystem::is_regular_file(file)) return {};
   Pairs out;
   try {
@@ -98,11 +100,11 @@ Pairs text_licence(const Experiment& experiment) {
 
 void warn_of_choices(Run& run) {
   run.warnings = run.environment.warnings;
-  if (run.experiment.same_documents())
+  if (run.experiment.overlapping_documents())
     run.warnings.push_back(
-        "calibration: same documents; the plans were chosen on the text that they are judged on");
-  if (run.model.license.empty())
-    run.warnings.push_back("the model's file names no licence");
+        text("calibration: ", run.experiment.same_documents() ? "same" : "overlapping",
+             " documents; the plans were chosen on text that they are judged on"));
+  if (run.model.license.empty()) run.warnings.push_back("the model's file names no licence");
 }
 
 }  // namespace
@@ -125,7 +127,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   run.started = utc_now();
   const Experiment& e = run.experiment;
   require_local_model(e.model);
-  require_writable_folder(e.out);
+  try_writable_folder(e.out);
   remove_leftovers(e.out);
   Runner runner(run, console);
   Session& session = runner.session();
@@ -150,9 +152,8 @@ Run execute(const Settings& settings, const std::string& program, const std::str
       "reconnection", keys.reconnection, reconnection_from_json,
       [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
   session.drop_decoder();  // the children need the memory
-  run.cost = runner.optional_stage<CostResult>("cost", keys.cost, cost_from_json, [&] {
-    return cost_stage(e, blocks, program, console);
-  });
+  run.cost = runner.optional_stage<CostResult>(
+      "cost", keys.cost, cost_from_json, [&] { return cost_stage(e, blocks, program, console); });
   run.finished = utc_now();
   save_run_record(run, runner.entries());
   return run;

@@ -18,15 +18,14 @@ void take_given(const std::vector<pruning::PruningPlan>& given, const std::vecto
                 int64_t block_count, const std::string& file,
                 std::vector<pruning::PruningPlan>& out) {
   for (const int64_t n : counts) {
-    const auto found = std::find_if(given.begin(), given.end(), [&](const auto& plan) {
-      return plan.removed_count() == n;
-    });
+    const auto found = std::find_if(given.begin(), given.end(),
+                                    [&](const auto& plan) { return plan.removed_count() == n; });
     if (n == 0) {
       out.push_back({block_count, {}, "similarity", "nothing is removed"});
     } else if (found == given.end()) {
-      throw Error(ErrorKind::kUsage,
-                  text("'", printable(file), "' has no plan for n = ", n, ", needed one for every "
-                       "n of --n"));
+      throw Error(ErrorKind::kUsage, text("'", printable(file), "' has no plan for n = ", n,
+                                          ", needed one for every "
+                                          "n of --n"));
     } else {
       out.push_back(*found);
     }
@@ -41,8 +40,7 @@ SweepPlans choose_plans(Session& session, const std::optional<std::string>& plan
   const int64_t blocks = session.checkpoint().config().block_count;
   const auto counts = sweep_counts(experiment, blocks);  // out of range is said before any work
   const bool similarity = has(experiment.strategies, "similarity");
-  const bool profiled =
-      has(experiment.strategies, "block-influence") || (similarity && !plans_csv);
+  const bool profiled = has(experiment.strategies, "block-influence") || (similarity && !plans_csv);
   SweepPlans chosen;
   std::vector<pruning::PruningPlan> given;
   if (plans_csv) {
@@ -63,10 +61,11 @@ SweepPlans choose_plans(Session& session, const std::optional<std::string>& plan
     const auto plans = plan_stage(one, blocks, profile ? &*profile : nullptr).plans;
     chosen.plans.insert(chosen.plans.end(), plans.begin(), plans.end());
   }
-  chosen.calibration = plans_csv ? text("plans from ", printable(*plans_csv))
-                       : !profiled ? "none needed"
+  chosen.calibration = plans_csv                     ? text("plans from ", printable(*plans_csv))
+                       : !profiled                   ? "none needed"
                        : experiment.same_documents() ? "same documents"
-                                                     : profile->text.file;
+                       : experiment.overlapping_documents() ? "overlapping documents"
+                                                            : profile->text.file;
   return chosen;
 }
 
