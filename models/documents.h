@@ -16,12 +16,11 @@ struct Document {
 
 /// Reads a document file, gzip-compressed where it begins with gzip's mark (whatever its name):
 ///
-///   JSONL       one object a line with a string `text`; further fields are ignored. Lines end at
-///   byte 0x0A only; the
-///               last one may lack it. Chosen for names in .jsonl, .ndjson or .json, and for other
-///               names but .txt and .text when the first byte is '{'.
-///   plain text  documents between blank lines (empty, or only spaces, tabs and CR), their lines
-///   joined by "\n".
+///     JSONL       one object a line with a string `text`; further fields are ignored. Lines end at byte
+///                 0x0A only; the last one may lack it. Chosen for names in .jsonl, .ndjson or .json,
+///                 and for other names but .txt and .text when the first byte is '{'.
+///     plain text  documents between blank lines (empty, or only spaces, tabs and CR), their lines
+///                 joined by "\n".
 ///
 /// Error{kInput} with file and line (from 1): a missing, empty or binary file (a NUL byte or
 /// invalid UTF-8, with the byte's position from 0 after decompression), a blank line of JSONL, a

@@ -20,11 +20,13 @@ struct StrategyInputs {
 
 /// The plan of `strategy` that removes n blocks. n = 0 gives the plan that removes nothing.
 ///
-///     similarity       [l*(n), l*(n) + n): l* is the smallest l with the least mean distance n =
-///     0..L-1 simple           [L-1-n, L-1): the deepest blocks but the last one n = 0..L-1 random
-///     contiguous, start uniform over 0..L-n, a function of seed and n alone      n = 0..L-1
-///     block-influence  the n blocks of least influence, ties to the deeper block n = 0..L-1
+///     similarity       [l*(n), l*(n) + n): l* is the smallest l with the least mean distance
+///     simple           [L-1-n, L-1): the deepest blocks but the last one
+///     random           contiguous, start uniform over 0..L-n, a function of seed and n alone
+///     block-influence  the n blocks of least influence, ties to the deeper block
 ///     explicit         the listed blocks; n must be their number
+///
+/// n is in 0..L-1 for all of them.
 ///
 /// Error{kUsage} for an unknown strategy (with the list) or n out of range.
 PruningPlan make_plan(const std::string& strategy, int64_t n, const StrategyInputs& inputs);
