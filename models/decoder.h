@@ -17,20 +17,20 @@ class RopeTable;
 
 /// Compute and storage type of weights and activations. Norms, softmax, loss and distances are fp32 or wider in both.
 enum class Dtype { kFp32, kBf16 };
-std::string_view dtype_name(Dtype dtype);        ///< "fp32", "bf16"
-Dtype parse_dtype(std::string_view name);        ///< Error{kUsage}
+std::string_view dtype_name(Dtype dtype);  ///< "fp32", "bf16"
+Dtype parse_dtype(std::string_view name);  ///< Error{kUsage}
 at::ScalarType scalar_type(Dtype dtype);
 
 /// The tensors of one block, contiguous, in the decoder's dtype (norm gains in fp32). Products that share their input
 /// are stored as one matrix, so that the input is read once.
 struct Block {
-  int64_t original_index = 0;      ///< in the checkpoint, kept through pruning
-  at::Tensor attention_norm;       ///< [D]
-  at::Tensor query_key_value;      ///< [(H + 2 kv_heads) * head_width, D]
-  at::Tensor attention_out;        ///< [D, H * head_width]
-  at::Tensor feed_forward_norm;    ///< [D]
-  at::Tensor gate_up;              ///< [2 F, D], gate first
-  at::Tensor down;                 ///< [D, F]
+  int64_t original_index = 0;    ///< in the checkpoint, kept through pruning
+  at::Tensor attention_norm;     ///< [D]
+  at::Tensor query_key_value;    ///< [(H + 2 kv_heads) * head_width, D]
+  at::Tensor attention_out;      ///< [D, H * head_width]
+  at::Tensor feed_forward_norm;  ///< [D]
+  at::Tensor gate_up;            ///< [2 F, D], gate first
+  at::Tensor down;               ///< [D, F]
 
   uint64_t size_bytes() const;
 };
@@ -40,7 +40,7 @@ struct Block {
 struct KvCache {
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> values;
-  int64_t length = 0;    ///< positions filled
+  int64_t length = 0;  ///< positions filled
   int64_t capacity = 0;
 };
 
@@ -68,9 +68,9 @@ class Decoder {
   Dtype dtype() const { return dtype_; }
   int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
   const Block& block(int64_t index) const { return blocks_.at(static_cast<size_t>(index)); }
-  const at::Tensor& embedding() const { return embedding_; }        ///< [V, D]
-  const at::Tensor& final_norm_gain() const { return final_norm_; } ///< [D], fp32
-  const at::Tensor& unembedding() const { return unembedding_; }    ///< [V, D]
+  const at::Tensor& embedding() const { return embedding_; }         ///< [V, D]
+  const at::Tensor& final_norm_gain() const { return final_norm_; }  ///< [D], fp32
+  const at::Tensor& unembedding() const { return unembedding_; }     ///< [V, D]
 
   /// The same decoder with only the blocks of `kept` (indices into this decoder, ascending), weights shared.
   Decoder with_blocks(std::span<const int64_t> kept) const;
@@ -81,7 +81,8 @@ class Decoder {
   /// The same, writing over `x`.
   void run_block_in_place(int64_t index, at::Tensor& x) const;
   at::Tensor final_norm(const at::Tensor& x) const;  ///< [.., D]
-  at::Tensor logits(const at::Tensor& x) const;      ///< x before the final norm, [.., D] -> [.., V] in fp32
+  at::Tensor logits(
+      const at::Tensor& x) const;  ///< x before the final norm, [.., D] -> [.., V] in fp32
 
   /// -ln p of each target given its state, chunked and fused: no [N, V] is ever held.
   /// x before the final norm [N, D], targets [N] int64 -> [N] fp32, nats. `scratch_bytes` bounds the working set.

@@ -71,7 +71,8 @@ TEST(Device, AnswersForCudaWithATableOrWithTheReason) {
 // not a symbol.
 TEST(Device, BuiltCudaPluginLoadsWithoutADriver) {
   const auto file = in_build("libplumb_cuda.so");
-  if (!std::filesystem::exists(file)) GTEST_SKIP() << "this build has no CUDA plug-in (PLUMB_CUDA is off, or nvcc was not found)";
+  if (!std::filesystem::exists(file))
+    GTEST_SKIP() << "this build has no CUDA plug-in (PLUMB_CUDA is off, or nvcc was not found)";
   const Plugin plugin = open_plugin(file);
   if (plugin.table == nullptr) {
     EXPECT_THAT(plugin.reason, HasSubstr("cuda device"));

@@ -6,8 +6,8 @@
 #include "harness/cli/program.h"
 #include "harness/experiment/embedded.h"
 #include "harness/pipeline/facts.h"
-#include "harness/pipeline/synthetic_run.h"
 #include "harness/pipeline/session.h"
+#include "harness/pipeline/synthetic_run.h"
 
 namespace plumb::harness {
 
@@ -54,12 +54,9 @@ int say_checks(const Console& console, Json& json) {
 
 int run_doctor(const Arguments& arguments, const Console& console) {
   const Environment facts = environment();
-  Json json = {{"build", pairs_json(facts.build)},
-               {"libraries", pairs_json(library_facts())},
-               {"machine", pairs_json(facts.machine)},
-               {"inputs", pairs_json(default_inputs())},
-               {"warnings", facts.warnings},
-               {"threads", available_threads()}};
+  Json json = {{"build", pairs_json(facts.build)},     {"libraries", pairs_json(library_facts())},
+               {"machine", pairs_json(facts.machine)}, {"inputs", pairs_json(default_inputs())},
+               {"warnings", facts.warnings},           {"threads", available_threads()}};
   for (const std::string& line : version_lines()) console.say(line);
   for (const Pairs& group : {Pairs(facts.machine), default_inputs()})
     for (const auto& [key, value] : group) console.say(text("  ", key, ": ", printable(value)));

@@ -48,7 +48,8 @@ Json tensors_json(const models::Checkpoint& checkpoint) {
 }
 
 void say_model(const ModelFacts& facts, const Json& config, const Console& console) {
-  console.say(text("file              ", printable(facts.file), ", ", bytes_text(facts.file_bytes)));
+  console.say(
+      text("file              ", printable(facts.file), ", ", bytes_text(facts.file_bytes)));
   console.say(text("sha256            ", facts.sha256));
   console.say(text("name              ", printable(facts.name)));
   console.say(text("license           ",
@@ -68,7 +69,8 @@ int tokenize(const std::string& model, const Arguments& arguments, const Console
       tokenize_file(arguments.require("--tokenize"), tokenizer, arguments.has("--special-tokens"));
   write_file_atomically(out, ids.json_lines);
   console.result({{"lines", ids.lines}, {"tokens", ids.tokens}, {"out", out}});
-  console.say(text("wrote ", ids.tokens, " token ids of ", ids.lines, " lines to ", printable(out)));
+  console.say(
+      text("wrote ", ids.tokens, " token ids of ", ids.lines, " lines to ", printable(out)));
   return 0;
 }
 

@@ -1,11 +1,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/statistics/summary.h"
 #include "harness/cli/common.h"
 #include "harness/pipeline/facts.h"
 #include "harness/pipeline/stages.h"
 #include "harness/pipeline/tables.h"
-#include "base/statistics/summary.h"
 
 namespace plumb::harness {
 
@@ -16,7 +16,8 @@ std::vector<Flag> flags() {
          std::vector<Flag>{
              {"--n", "RANGE", "cost.n", "blocks removed, such as 0,7,14; default five values"},
              {"--prefill-tokens", "T", "cost.prefill_tokens", "tokens of the timed prefill"},
-             {"--decode-context", "T", "cost.decode_context", "tokens in the cache before decoding"},
+             {"--decode-context", "T", "cost.decode_context",
+              "tokens in the cache before decoding"},
              {"--decode-tokens", "T", "cost.decode_tokens", "tokens of a timed decoding"},
              {"--repetitions", "R", "cost.repetitions", "timed repetitions"}};
 }
@@ -41,8 +42,8 @@ int run_measure(const Arguments& arguments, const Console& console) {
     char line[160];
     std::snprintf(line, sizeof line, "%5d %9s %9s %8.1f ms %5.2f ms/token",
                   static_cast<int>(point.n), bytes_text(point.cost.weight_bytes).c_str(),
-                  bytes_text(point.cost.peak_resident_bytes).c_str(),
-                  median(point.cost.prefill_ms), median(point.cost.decode_ms_per_token));
+                  bytes_text(point.cost.peak_resident_bytes).c_str(), median(point.cost.prefill_ms),
+                  median(point.cost.decode_ms_per_token));
     console.say(line);
   }
   console.say(wrote(files, out));
@@ -70,8 +71,12 @@ Command measure_one_command() {
   std::vector<Flag> own = flags();
   for (Flag& flag : own)
     if (flag.name == "--n") flag.setting.clear();
-  return {"measure-one", "one configuration of measure, in this process",
-          "plumb measure-one --model model.gguf --n 7", own, run_measure_one, true};
+  return {"measure-one",
+          "one configuration of measure, in this process",
+          "plumb measure-one --model model.gguf --n 7",
+          own,
+          run_measure_one,
+          true};
 }
 
 }  // namespace plumb::harness

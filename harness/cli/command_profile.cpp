@@ -11,7 +11,8 @@ namespace {
 std::vector<Flag> flags() {
   return model_flags() +
          std::vector<Flag>{
-             {"--documents", "FILE", "calibration.documents", "JSONL with `text` (.gz too) or text"},
+             {"--documents", "FILE", "calibration.documents",
+              "JSONL with `text` (.gz too) or text"},
              {"--max-tokens", "T", "calibration.max_tokens", "cut documents to T tokens"},
              {"--limit", "N", "calibration.limit", "the first N documents with T tokens"},
              {"--special-tokens", "", "special_tokens", "add BOS or EOS as the tokenizer says"},

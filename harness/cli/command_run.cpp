@@ -14,10 +14,12 @@ constexpr const char* kDefault = "fixtures/experiments/default.json";
 std::vector<Flag> flags() {
   return model_flags() +
          std::vector<Flag>{
-             {"--strategies", "LIST", "sweep.strategies", "similarity, simple, random, block-influence"},
+             {"--strategies", "LIST", "sweep.strategies",
+              "similarity, simple, random, block-influence"},
              {"--n", "RANGE", "sweep.n", "blocks removed in the sweep, such as 0-28"},
              {"--positions", "P", "sweep.positions", "loss at P random positions; 0: all"},
-             {"--calibration", "FILE", "calibration.documents", "text that the plans are chosen on"},
+             {"--calibration", "FILE", "calibration.documents",
+              "text that the plans are chosen on"},
              {"--documents", "FILE", "validation.documents", "text that the loss is measured on"},
              {"--print-config", "", "", "show every setting and where it came from, then stop"},
              {"--dry-run", "", "", "show bytes, memory and rough times, then stop"},
@@ -36,7 +38,8 @@ int print_config(Settings settings, const Console& console) {
     std::string shown = value.is_null() ? "(none)" : value.dump();
     if (setting.key == "dtype") shown += " -> " + experiment.dtype;
     if (setting.key == "threads") shown += text(" -> ", experiment.threads);
-    console.say(text(setting.key, " = ", printable(shown), "   [", printable(settings.origin(setting.key)), "]"));
+    console.say(text(setting.key, " = ", printable(shown), "   [",
+                     printable(settings.origin(setting.key)), "]"));
   }
   return 0;
 }
@@ -55,8 +58,7 @@ int run_run(const Arguments& arguments, const Console& console) {
   if (arguments.has("--dry-run")) return dry_run(settings, console);
   if (settings.text_of("out").empty())
     throw Error(ErrorKind::kUsage, "no output folder was named, needed --out DIR");
-  const Run run =
-      execute(settings, "/proc/self/exe", joined(arguments.command_line), console);
+  const Run run = execute(settings, "/proc/self/exe", joined(arguments.command_line), console);
   const auto verdicts = judge(run);
   publish_run(run, verdicts, run.experiment.out);
 

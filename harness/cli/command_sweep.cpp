@@ -79,8 +79,7 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   Session session(experiment);
   const SweepPlans chosen = choose_plans(session, arguments.get("--plans"), console);
   const SweepResult sweep = sweep_stage(session, chosen.plans, console);
-  const auto losses =
-      losses_of(sweep, {.draws = experiment.draws, .seed = experiment.seed});
+  const auto losses = losses_of(sweep, {.draws = experiment.draws, .seed = experiment.seed});
 
   const auto json = summary(session, chosen, sweep, losses);
   auto files = sweep_files(sweep, losses);

@@ -24,12 +24,16 @@ void put(std::FILE* stream, std::string_view line, std::string_view end = "\n") 
 
 const char* colour_of(VerdictKind kind) {
   switch (kind) {
-    case VerdictKind::kPass: return "\033[32m";
+    case VerdictKind::kPass:
+      return "\033[32m";
     case VerdictKind::kFail:
-    case VerdictKind::kInvalid: return "\033[31m";
+    case VerdictKind::kInvalid:
+      return "\033[31m";
     case VerdictKind::kInconclusive:
-    case VerdictKind::kIncomparable: return "\033[33m";
-    case VerdictKind::kNotRun: return "\033[2m";
+    case VerdictKind::kIncomparable:
+      return "\033[33m";
+    case VerdictKind::kNotRun:
+      return "\033[2m";
   }
   return "";
 }
@@ -100,9 +104,9 @@ std::string Progress::line(int64_t done, int64_t all) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   std::string out = text(label_, " ", done, " of ", all);
   if (done > 0 && done < all)
-    out += text(", ",
-                duration_text(elapsed * static_cast<double>(all - done) / static_cast<double>(done)),
-                " left");
+    out += text(
+        ", ", duration_text(elapsed * static_cast<double>(all - done) / static_cast<double>(done)),
+        " left");
   return out;
 }
 
@@ -110,7 +114,8 @@ void Progress::update(int64_t done, int64_t all) {
   throw_if_interrupted();
   if (quiet_) return;
   const auto now = Clock::now();
-  const bool due = now - last_ >= (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLineEvery));
+  const bool due =
+      now - last_ >= (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLineEvery));
   if (!due) return;
   last_ = now;
   if (terminal_) {

@@ -24,9 +24,9 @@ class Console {
   explicit Console(Format format);
 
   Format format() const { return format_; }
-  void say(std::string_view line) const;                    ///< stdout, human only
-  void result(const nlohmann::ordered_json& value) const;   ///< stdout, JSON only
-  void warn(std::string_view line) const;                   ///< stderr, all but quiet
+  void say(std::string_view line) const;                      ///< stdout, human only
+  void result(const nlohmann::ordered_json& value) const;     ///< stdout, JSON only
+  void warn(std::string_view line) const;                     ///< stderr, all but quiet
   void verdicts(const std::vector<Verdict>& verdicts) const;  ///< a coloured line each, human only
 
  private:

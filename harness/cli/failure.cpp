@@ -43,9 +43,9 @@ int explain_failure() noexcept try {
   try {
     throw;
   } catch (const Interrupted& interrupted) {
-    return say(128 + interrupted.signal,
-               interrupted.signal == 2 ? "stopped by the user; no result was written"
-                                       : "stopped by a signal; no result was written");
+    return say(128 + interrupted.signal, interrupted.signal == 2
+                                             ? "stopped by the user; no result was written"
+                                             : "stopped by a signal; no result was written");
   } catch (const Error& error) {
     return say(error.exit_code(), error.what());
   } catch (const c10::Error& error) {

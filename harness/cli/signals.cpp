@@ -21,7 +21,8 @@ void install_signal_handlers() {
   struct sigaction action = {};
   action.sa_handler = remember_signal;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = 0;  // no SA_RESTART: a wait for a child must return, so that the child can be told
+  action.sa_flags =
+      0;  // no SA_RESTART: a wait for a child must return, so that the child can be told
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }

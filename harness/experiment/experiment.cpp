@@ -28,10 +28,9 @@ void require_known(const std::vector<std::string>& words, const std::vector<std:
   for (const std::string& word : words) {
     if (std::find(known.begin(), known.end(), word) != known.end()) continue;
     const std::string near = nearest(word, known);
-    throw Error(ErrorKind::kUsage,
-                text(origin, ": there is no ", what, " '", word, "'",
-                     near.empty() ? "" : ", did you mean '" + near + "'?", "; known are ",
-                     listed(known)));
+    throw Error(ErrorKind::kUsage, text(origin, ": there is no ", what, " '", word, "'",
+                                        near.empty() ? "" : ", did you mean '" + near + "'?",
+                                        "; known are ", listed(known)));
   }
 }
 
@@ -66,9 +65,8 @@ std::vector<int64_t> counts(const std::string& list, const std::string& key, int
   }
   for (const int64_t n : values)
     if (n < 0 || n > most)
-      throw Error(ErrorKind::kUsage,
-                  text(key, ": n = ", n, " is out of range, needed 0..", most, " for a model of ",
-                       most + 1, " blocks"));
+      throw Error(ErrorKind::kUsage, text(key, ": n = ", n, " is out of range, needed 0..", most,
+                                          " for a model of ", most + 1, " blocks"));
   return values;
 }
 
@@ -84,8 +82,8 @@ Experiment make_experiment(Settings& settings) {
   e.threads = settings.count_of("threads");
   if (e.threads == 0) e.threads = available_threads();
   if (e.threads > 4096)
-    throw Error(ErrorKind::kUsage, text(settings.origin("threads"), ": ", e.threads,
-                                        " threads, needed 0..4096"));
+    throw Error(ErrorKind::kUsage,
+                text(settings.origin("threads"), ": ", e.threads, " threads, needed 0..4096"));
   e.seed = static_cast<uint64_t>(settings.count_of("seed"));
   e.special_tokens = settings.switch_of("special_tokens");
   e.documents_per_step = settings.count_of("documents_per_step");

@@ -15,30 +15,36 @@ namespace {
 
 std::string needed(const Setting& setting) {
   switch (setting.kind) {
-    case SettingKind::kText: return "a text";
-    case SettingKind::kCount: return text("a whole number of at least ", setting.least);
-    case SettingKind::kSwitch: return "true or false";
-    case SettingKind::kList: return "a list of texts";
+    case SettingKind::kText:
+      return "a text";
+    case SettingKind::kCount:
+      return text("a whole number of at least ", setting.least);
+    case SettingKind::kSwitch:
+      return "true or false";
+    case SettingKind::kList:
+      return "a list of texts";
   }
   return "";
 }
 
 [[noreturn]] void refuse(const Setting& setting, const std::string& found,
                          const std::string& origin) {
-  throw Error(ErrorKind::kUsage, text(origin, ": '", setting.key, "' is ", found, ", needed ",
-                                      needed(setting)));
+  throw Error(ErrorKind::kUsage,
+              text(origin, ": '", setting.key, "' is ", found, ", needed ", needed(setting)));
 }
 
 bool fits(const Setting& setting, const Json& value) {
   switch (setting.kind) {
-    case SettingKind::kText: return value.is_string();
-    case SettingKind::kSwitch: return value.is_boolean();
+    case SettingKind::kText:
+      return value.is_string();
+    case SettingKind::kSwitch:
+      return value.is_boolean();
     case SettingKind::kCount:
       if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX}) return false;
       return value.is_number_integer() && value.get<int64_t>() >= setting.least;
     case SettingKind::kList:
-      return value.is_array() && std::all_of(value.begin(), value.end(),
-                                             [](const Json& v) { return v.is_string(); });
+      return value.is_array() &&
+             std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_string(); });
   }
   return false;
 }
@@ -110,9 +116,9 @@ const Settings::Entry& Settings::entry(const std::string& key) const {
   std::vector<std::string> known;
   for (const Setting& setting : known_settings()) known.push_back(setting.key);
   const std::string near = nearest(key, known);
-  throw Error(ErrorKind::kUsage,
-              text("there is no setting '", key, "'",
-                   near.empty() ? "; see plumb run --print-config" : ", did you mean '" + near + "'?"));
+  throw Error(ErrorKind::kUsage, text("there is no setting '", key, "'",
+                                      near.empty() ? "; see plumb run --print-config"
+                                                   : ", did you mean '" + near + "'?"));
 }
 
 void Settings::take_object(const Json& object, const std::string& prefix, const std::string& path,
@@ -158,7 +164,8 @@ void Settings::read_file(std::string_view json, const std::string& file_name) {
     trial.take_object(section, "", path + "." + dtype, "");
     for (const char* key : {"dtype", "model", "out"})
       if (section.contains(key))
-        throw Error(ErrorKind::kUsage, text(path, ".", dtype, ": '", key, "' cannot depend on the dtype"));
+        throw Error(ErrorKind::kUsage,
+                    text(path, ".", dtype, ": '", key, "' cannot depend on the dtype"));
     if (section.contains("by_dtype"))
       throw Error(ErrorKind::kUsage, text(path, ".", dtype, ": 'by_dtype' cannot be nested"));
   }
@@ -190,8 +197,7 @@ void Settings::choose_dtype(const std::string& dtype) {
 
 Json Settings::to_json() const {
   Json out = Json::object();
-  for (const Entry& e : entries_)
-    out[e.setting->key] = {{"value", e.value}, {"origin", e.origin}};
+  for (const Entry& e : entries_) out[e.setting->key] = {{"value", e.value}, {"origin", e.origin}};
   return out;
 }
 

@@ -24,7 +24,8 @@ struct Pipe {
   int ends[2] = {-1, -1};
   Pipe() {
     if (pipe2(ends, O_CLOEXEC) != 0)
-      throw Error(ErrorKind::kResource, text("no pipe for a child process: ", std::strerror(errno)));
+      throw Error(ErrorKind::kResource,
+                  text("no pipe for a child process: ", std::strerror(errno)));
   }
   ~Pipe() {
     for (const int end : ends)

@@ -43,15 +43,24 @@ bool reset_peak() {
 std::vector<std::string> child_arguments(const Experiment& e, int64_t n) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   return {"measure-one",
-          "--model", e.model,
-          "--dtype", e.dtype,
-          "--threads", number(e.threads),
-          "--n", number(n),
-          "--prefill-tokens", number(e.prefill_tokens),
-          "--decode-context", number(e.decode_context),
-          "--decode-tokens", number(e.decode_tokens),
-          "--repetitions", number(e.repetitions),
-          "--format", "json"};
+          "--model",
+          e.model,
+          "--dtype",
+          e.dtype,
+          "--threads",
+          number(e.threads),
+          "--n",
+          number(n),
+          "--prefill-tokens",
+          number(e.prefill_tokens),
+          "--decode-context",
+          number(e.decode_context),
+          "--decode-tokens",
+          number(e.decode_tokens),
+          "--repetitions",
+          number(e.repetitions),
+          "--format",
+          "json"};
 }
 
 CostPoint read_point(const ChildOutput& child, int64_t n) {
@@ -115,8 +124,7 @@ CostResult cost_stage(const Experiment& experiment, int64_t block_count, const s
     result.points.push_back(
         read_point(run_child(program, child_arguments(experiment, counts[i])), counts[i]));
   }
-  result.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 

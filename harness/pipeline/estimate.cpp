@@ -68,9 +68,10 @@ Estimate estimate(const Experiment& e, const models::ModelConfig& c) {
   out.plans = asked_plans(plans);
   out.block_evaluations = trie.block_evaluations();
   out.weight_bytes = static_cast<uint64_t>(weights * per_value);
-  out.activation_bytes = static_cast<uint64_t>(
-      static_cast<double>(c.block_count * e.documents_per_step * e.validation.max_tokens * c.width) *
-      per_value);
+  out.activation_bytes =
+      static_cast<uint64_t>(static_cast<double>(c.block_count * e.documents_per_step *
+                                                e.validation.max_tokens * c.width) *
+                            per_value);
   out.profile_flops = static_cast<double>(calibration.limit * calibration.max_tokens) *
                       static_cast<double>(c.block_count) * block;
   out.sweep_flops = static_cast<double>(out.block_evaluations) * tokens * block +
@@ -78,7 +79,8 @@ Estimate estimate(const Experiment& e, const models::ModelConfig& c) {
   for (const int64_t n : cost_counts(e, c.block_count)) {
     const double kept = 1 - static_cast<double>(n) / static_cast<double>(c.block_count);
     const double runs = static_cast<double>(e.repetitions) + 1;
-    out.cost_flops += 2 * runs * kept * static_cast<double>(e.prefill_tokens * c.block_count) * block;
+    out.cost_flops +=
+        2 * runs * kept * static_cast<double>(e.prefill_tokens * c.block_count) * block;
     out.cost_bytes_read += runs * static_cast<double>(e.decode_tokens) * kept * weights * per_value;
   }
   return out;

@@ -10,14 +10,15 @@ namespace plumb::harness {
 
 /// What a run will need, from the model's configuration alone; times are rough (a factor of 2).
 struct Estimate {
-  uint64_t weight_bytes = 0;       ///< resident, in the run's dtype
-  uint64_t activation_bytes = 0;   ///< of the sweep
+  uint64_t weight_bytes = 0;      ///< resident, in the run's dtype
+  uint64_t activation_bytes = 0;  ///< of the sweep
   int64_t plans = 0;
-  int64_t block_evaluations = 0;   ///< similarity's plans are not known yet: as if l*(n) = 0.7 (L - n)
+  int64_t block_evaluations =
+      0;  ///< similarity's plans are not known yet: as if l*(n) = 0.7 (L - n)
   double profile_flops = 0;
   double sweep_flops = 0;
   double cost_flops = 0;
-  double cost_bytes_read = 0;      ///< decoding reads every weight for every token
+  double cost_bytes_read = 0;  ///< decoding reads every weight for every token
 };
 Estimate estimate(const Experiment& experiment, const models::ModelConfig& config);
 

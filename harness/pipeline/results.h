@@ -17,8 +17,8 @@ namespace plumb::harness {
 struct TextFacts {
   std::string file;  ///< without folder
   std::string sha256;
-  int64_t token_count = 0;          ///< T, of every document
-  std::vector<int64_t> documents;   ///< line numbers
+  int64_t token_count = 0;         ///< T, of every document
+  std::vector<int64_t> documents;  ///< line numbers
 };
 
 /// Result of the stage `profile`.
@@ -64,12 +64,12 @@ struct CostResult {
 
 /// One comparison that must be equal to the last bit.
 struct EqualityCheck {
-  std::string name;        ///< "written and re-read"
-  std::string detail;      ///< what was compared
-  int64_t compared = 0;    ///< values
-  int64_t differing = 0;   ///< of them with other bits
+  std::string name;       ///< "written and re-read"
+  std::string detail;     ///< what was compared
+  int64_t compared = 0;   ///< values
+  int64_t differing = 0;  ///< of them with other bits
   double largest_difference = 0;
-  std::string not_run;     ///< why it could not be made, or empty
+  std::string not_run;  ///< why it could not be made, or empty
 };
 
 /// Result of the stage `reconnection`.

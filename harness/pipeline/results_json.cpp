@@ -10,7 +10,9 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 Json text_json(const TextFacts& t) {
-  return {{"file", t.file}, {"sha256", t.sha256}, {"token_count", t.token_count},
+  return {{"file", t.file},
+          {"sha256", t.sha256},
+          {"token_count", t.token_count},
           {"documents", t.documents}};
 }
 
@@ -19,7 +21,9 @@ TextFacts text_from(const Json& j) {
 }
 
 Json plan_json(const pruning::PruningPlan& p) {
-  return {{"block_count", p.block_count}, {"removed", p.removed}, {"strategy", p.strategy},
+  return {{"block_count", p.block_count},
+          {"removed", p.removed},
+          {"strategy", p.strategy},
           {"evidence", p.evidence}};
 }
 
@@ -51,9 +55,12 @@ Json to_json(const ProfileResult& r) {
   for (int64_t n = 1; n <= distances.block_count(); ++n)
     for (int64_t l = 0; l + n <= distances.block_count(); ++l)
       pairs.push_back(distances.samples(n, l));
-  return {{"block_count", distances.block_count()}, {"text", text_json(r.text)},
-          {"pairs", pairs},                         {"after_norm", r.profile.after_norm},
-          {"block_influence", r.profile.block_influence}, {"seconds", r.seconds}};
+  return {{"block_count", distances.block_count()},
+          {"text", text_json(r.text)},
+          {"pairs", pairs},
+          {"after_norm", r.profile.after_norm},
+          {"block_influence", r.profile.block_influence},
+          {"seconds", r.seconds}};
 }
 
 ProfileResult profile_from_json(const Json& j) {

@@ -24,14 +24,14 @@ Json stages_json(const std::vector<StageTime>& stages) {
 }
 
 Json environment_json(const Environment& e) {
-  return {{"build", pairs_json(e.build)},
-          {"machine", pairs_json(e.machine)},
-          {"warnings", e.warnings}};
+  return {
+      {"build", pairs_json(e.build)}, {"machine", pairs_json(e.machine)}, {"warnings", e.warnings}};
 }
 
 [[noreturn]] void refuse(const std::string& folder, const std::string& why) {
-  throw Error(ErrorKind::kInput, text("'", printable(folder), "' ", why,
-                                      "; needed the folder of a finished `plumb run`, run it again"));
+  throw Error(ErrorKind::kInput,
+              text("'", printable(folder), "' ", why,
+                   "; needed the folder of a finished `plumb run`, run it again"));
 }
 
 Json entry_of(const StageCache& cache, const Json& record, const std::string& stage,

@@ -76,7 +76,7 @@ TEST_F(WholeRun, GivesEveryFileAndAVerdictForEveryClaim) {
        {"<script", "<link", "src=\"http", "@import", "url(http", "url(\"http"})
     EXPECT_EQ(html.find(outside), std::string::npos) << outside;
   for (const std::string& text : {html, result("provenance.json")}) {
-    EXPECT_THAT(text, HasSubstr("Apache-2.0"));  // the model's licence
+    EXPECT_THAT(text, HasSubstr("Apache-2.0"));             // the model's licence
     EXPECT_THAT(text, HasSubstr("overlapping documents"));  // 18 and 16 of one file
     EXPECT_THAT(text, HasSubstr("sha256"));
   }

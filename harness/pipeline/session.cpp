@@ -24,7 +24,8 @@ void require_local_model(const std::string& model) {
                      "' is neither a file nor a folder here; this release opens local models only: "
                      "if it is a Hub id, download the repository and give --model its folder"));
   throw Error(ErrorKind::kInput,
-              text("model '", printable(model), "' does not exist, needed a GGUF file or a folder "
+              text("model '", printable(model),
+                   "' does not exist, needed a GGUF file or a folder "
                    "with config.json and safetensors (./run installs the default model)"));
 }
 
@@ -56,18 +57,22 @@ const models::Decoder& Session::decoder() {
 
 models::TokenBatch Session::select(const TextChoice& choice) {
   if (choice.file.empty())
-    throw Error(ErrorKind::kUsage, "no text was named, needed --documents with a JSONL or text file");
+    throw Error(ErrorKind::kUsage,
+                "no text was named, needed --documents with a JSONL or text file");
   const int64_t positions = checkpoint().config().max_positions;
   if (choice.max_tokens > positions)
-    throw Error(ErrorKind::kUsage, text("documents of ", choice.max_tokens, " tokens were asked for, "
-                                        "needed at most the model's ", positions, " positions"));
+    throw Error(ErrorKind::kUsage, text("documents of ", choice.max_tokens,
+                                        " tokens were asked for, "
+                                        "needed at most the model's ",
+                                        positions, " positions"));
   return models::select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
                                   experiment_.special_tokens);
 }
 
 const models::TokenBatch& Session::calibration() {
   if (!calibration_)
-    calibration_ = experiment_.same_documents() ? validation() : select(experiment_.calibration_text());
+    calibration_ =
+        experiment_.same_documents() ? validation() : select(experiment_.calibration_text());
   return *calibration_;
 }
 

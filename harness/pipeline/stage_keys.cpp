@@ -18,7 +18,8 @@ std::string text_hash(const TextChoice& choice, const std::string& key) {
   try {
     return sha256_of_file(choice.file);
   } catch (const Error& error) {
-    throw Error(error.kind(), text(error.what(), " (", key, ".documents; ./run makes the default ones)"),
+    throw Error(error.kind(),
+                text(error.what(), " (", key, ".documents; ./run makes the default ones)"),
                 error.at());
   }
 }
@@ -40,15 +41,21 @@ Json machine_key(const Environment& environment) {
 }  // namespace
 
 StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environment& environment) {
-  const Json common = {{"format", kFormat},       {"version", version_line()},
+  const Json common = {{"format", kFormat},
+                       {"version", version_line()},
                        {"libraries", pairs_json(library_facts())},
-                       {"model", model.sha256},   {"dtype", e.dtype},
-                       {"threads", e.threads},    {"documents_per_step", e.documents_per_step},
+                       {"model", model.sha256},
+                       {"dtype", e.dtype},
+                       {"threads", e.threads},
+                       {"documents_per_step", e.documents_per_step},
                        {"special_tokens", e.special_tokens}};
   StageKeys keys;
   keys.profile = {{"common", common}, {"text", text_key(e.calibration_text(), "calibration")}};
-  keys.plans = {{"profile", keys.profile}, {"strategies", e.strategies}, {"n", e.sweep_n},
-                {"seed", e.seed},          {"draws", e.draws}};
+  keys.plans = {{"profile", keys.profile},
+                {"strategies", e.strategies},
+                {"n", e.sweep_n},
+                {"seed", e.seed},
+                {"draws", e.draws}};
   // The plans themselves decide the losses, but they follow from what stands in their key.
   keys.sweep = {{"plans", StageCache::entry_name("plans", keys.plans)},
                 {"text", text_key(e.validation, "validation")},
@@ -62,9 +69,8 @@ StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environ
                {"decode_context", e.decode_context},
                {"decode_tokens", e.decode_tokens},
                {"repetitions", e.repetitions}};
-  keys.reconnection = {{"common", common},
-                       {"text", text_key(e.validation, "validation")},
-                       {"seed", e.seed}};
+  keys.reconnection = {
+      {"common", common}, {"text", text_key(e.validation, "validation")}, {"seed", e.seed}};
   return keys;
 }
 

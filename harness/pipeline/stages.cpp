@@ -30,9 +30,8 @@ ProfileResult profile_stage(Session& session, const Console& console) {
   const models::Decoder& decoder = session.decoder();
   const auto start = Clock::now();
   Progress progress(console, "profile: document");
-  auto profile = metrics::profile(
-      decoder, batch, session.experiment().documents_per_step,
-      [&](int64_t done, int64_t all) { progress.update(done, all); });
+  auto profile = metrics::profile(decoder, batch, session.experiment().documents_per_step,
+                                  [&](int64_t done, int64_t all) { progress.update(done, all); });
   return {std::move(profile), facts_of(batch), seconds_since(start)};
 }
 

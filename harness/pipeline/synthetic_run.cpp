@@ -59,8 +59,8 @@ EqualityCheck walk_against_alone(const models::Decoder& decoder, const models::T
                                  const SweepResult& sweep) {
   std::vector<double> together, alone;
   for (size_t i = 0; i < sweep.plans.size(); ++i) {
-    const auto one = pruning::sweep(decoder, batch, std::span(&sweep.plans[i], 1),
-                                    synthetic_options());
+    const auto one =
+        pruning::sweep(decoder, batch, std::span(&sweep.plans[i], 1), synthetic_options());
     alone.insert(alone.end(), one.loss_nats[0].begin(), one.loss_nats[0].end());
     const auto& row = sweep.losses.loss_nats[i];
     together.insert(together.end(), row.begin(), row.end());

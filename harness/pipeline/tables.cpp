@@ -51,8 +51,7 @@ void plan_cells(CsvTable& table, const pruning::PruningPlan& plan) {
 }
 
 std::string loss_csv(const SweepResult& sweep, const std::vector<PlanLoss>& losses) {
-  CsvTable table(
-      {"strategy", "n", "first", "loss_nats", "normalised", "low", "high", "removed"});
+  CsvTable table({"strategy", "n", "first", "loss_nats", "normalised", "low", "high", "removed"});
   for (size_t i = 0; i < sweep.plans.size(); ++i) {
     const auto& plan = sweep.plans[i];
     plan_cells(table, plan);
@@ -118,8 +117,7 @@ std::vector<PairDistance> pair_distances(const metrics::Profile& profile,
   std::vector<PairDistance> out;
   for (int64_t n = 1; n <= distances.block_count(); ++n)
     for (int64_t l = 0; l + n <= distances.block_count(); ++l)
-      out.push_back(
-          {n, l, distances.mean(n, l), bootstrap_mean(distances.values(n, l), options)});
+      out.push_back({n, l, distances.mean(n, l), bootstrap_mean(distances.values(n, l), options)});
   return out;
 }
 
@@ -143,8 +141,7 @@ std::vector<NamedFile> profile_files(const ProfileResult& profile, const PlanRes
 }
 
 std::vector<NamedFile> sweep_files(const SweepResult& sweep, const std::vector<PlanLoss>& losses) {
-  return {{"loss.csv", loss_csv(sweep, losses)},
-          {"loss_documents.csv", loss_documents_csv(sweep)}};
+  return {{"loss.csv", loss_csv(sweep, losses)}, {"loss_documents.csv", loss_documents_csv(sweep)}};
 }
 
 NamedFile cost_file(const CostResult& cost) {
@@ -173,7 +170,8 @@ std::vector<pruning::PruningPlan> read_plans_csv(const std::string& file, int64_
   };
   if (rows.empty() || !is_header(rows.front()))
     throw Error(ErrorKind::kInput,
-                text("'", file, "' does not begin with the columns n,first, needed a plans.csv as "
+                text("'", file,
+                     "' does not begin with the columns n,first, needed a plans.csv as "
                      "`plumb profile` writes it"));
   std::vector<pruning::PruningPlan> plans;
   for (size_t i = 1; i < rows.size(); ++i) {
@@ -181,9 +179,8 @@ std::vector<pruning::PruningPlan> read_plans_csv(const std::string& file, int64_
     const int64_t n = number_cell(rows[i].at(0), where);
     const int64_t first = number_cell(rows[i].at(1), where);
     if (n < 1 || n >= block_count || first < 0 || first > block_count - n)
-      throw Error(ErrorKind::kInput,
-                  text(where, ": removing ", n, " blocks from ", first, " does not fit a model of ",
-                       block_count, " blocks"));
+      throw Error(ErrorKind::kInput, text(where, ": removing ", n, " blocks from ", first,
+                                          " does not fit a model of ", block_count, " blocks"));
     pruning::PruningPlan plan{block_count, {}, "similarity", "from " + file};
     for (int64_t block = first; block < first + n; ++block) plan.removed.push_back(block);
     plans.push_back(plan);

@@ -11,8 +11,8 @@ namespace plumb::harness {
 struct PlanLoss {
   double loss_nats = 0;
   double normalised = 0;
-  Interval nats;        ///< of loss_nats
-  Interval interval;    ///< of normalised
+  Interval nats;      ///< of loss_nats
+  Interval interval;  ///< of normalised
 };
 PlanLoss loss_of(const SweepResult& sweep, size_t plan, const BootstrapOptions& options);
 std::vector<PlanLoss> losses_of(const SweepResult& sweep, const BootstrapOptions& options);

@@ -50,7 +50,8 @@ reports::LineFigure memory_figure(const Shown& shown) {
   const bool reset = cost.points.front().peak_excludes_loading;
   return {.id = "memory",
           .title = "Memory against blocks removed",
-          .caption = text("Each configuration in a process of its own, which loads only the blocks that stay; peak ",
+          .caption = text("Each configuration in a process of its own, which loads only the blocks "
+                          "that stay; peak ",
                           reset ? "after loading" : "with loading",
                           ". Prediction: the first peak less the bytes of the blocks removed."),
           .x_label = "n, blocks removed",
@@ -66,9 +67,10 @@ reports::LineFigure latency_figure(const Shown& shown, bool decode) {
   };
   reports::Series measured{.label = decode ? "decode" : "prefill"};
   reports::Series blocks{.label = "the blocks alone"};
-  reports::Series predicted{.label = decode ? "1 - n / L of n = 0" : "1 - n / L of the blocks, and the rest",
-                            .dashed = true,
-                            .markers = false};
+  reports::Series predicted{
+      .label = decode ? "1 - n / L of n = 0" : "1 - n / L of the blocks, and the rest",
+      .dashed = true,
+      .markers = false};
   const CostPoint& first = cost.points.front();
   const double whole = median(samples(first));
   const double of_blocks = decode ? whole : median(first.cost.prefill_blocks_ms);
@@ -81,13 +83,14 @@ reports::LineFigure latency_figure(const Shown& shown, bool decode) {
   }
   reports::LineFigure figure{
       .id = decode ? "decode" : "prefill",
-      .title = decode ? "Decoding time against blocks removed" : "Prefill time against blocks removed",
-      .caption = text("Median and range of ", samples(first).size(), " repetitions; ",
-                      decode ? text("batch 1, ", shown.run.experiment.decode_context,
-                                    " tokens in the cache")
-                             : text("batch 1, ", shown.run.experiment.prefill_tokens, " tokens"),
-                      ", ", shown.run.experiment.threads, " threads, ", shown.run.experiment.dtype,
-                      ". Loading and the first call are not in the timing."),
+      .title =
+          decode ? "Decoding time against blocks removed" : "Prefill time against blocks removed",
+      .caption = text(
+          "Median and range of ", samples(first).size(), " repetitions; ",
+          decode ? text("batch 1, ", shown.run.experiment.decode_context, " tokens in the cache")
+                 : text("batch 1, ", shown.run.experiment.prefill_tokens, " tokens"),
+          ", ", shown.run.experiment.threads, " threads, ", shown.run.experiment.dtype,
+          ". Loading and the first call are not in the timing."),
       .x_label = "n, blocks removed",
       .y_label = decode ? "ms per token" : "ms",
       .series = {measured},

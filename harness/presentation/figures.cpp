@@ -25,9 +25,10 @@ std::vector<reports::Band> collapse_bands() {
   for (const auto& band : file.at("bands")) {
     const double low = band.at("low"), high = band.at("high");
     if (low < high)
-      bands.push_back({.label = text("MMLU collapse, ", band.at("model").get<std::string>(), " (paper)"),
-                       .low = low,
-                       .high = high});
+      bands.push_back(
+          {.label = text("MMLU collapse, ", band.at("model").get<std::string>(), " (paper)"),
+           .low = low,
+           .high = high});
   }
   return bands;
 }
@@ -57,11 +58,14 @@ reports::LineFigure loss_figure(const Shown& shown) {
   figure.bands = collapse_bands();
   figure.y_low = 0;
   figure.caption = text(
-      "Mean loss per predicted token in nats, divided by ln V; 0 is certain and right, 1 is a uniform guess. ",
+      "Mean loss per predicted token in nats, divided by ln V; 0 is certain and right, 1 is a "
+      "uniform guess. ",
       text_caption(shown.run.sweep.text), ", ", shown.run.sweep.losses.positions_per_document,
       " positions each; bars: ", shown.losses.empty() ? "" : shown.losses.front().interval.method,
-      ". Shaded: the fraction at which, in the paper's text, the MMLU accuracy of other, healed models collapses."
-      " Not healed, so this curve has no verdict: the paper's claim of continuity is about healed models.");
+      ". Shaded: the fraction at which, in the paper's text, the MMLU accuracy of other, healed "
+      "models collapses."
+      " Not healed, so this curve has no verdict: the paper's claim of continuity is about healed "
+      "models.");
   return figure;
 }
 
@@ -82,28 +86,31 @@ reports::HeatFigure distance_figure(const Shown& shown) {
     const bool best = std::any_of(starts.begin(), starts.end(), [&](const auto& start) {
       return start.n == pair.n && start.first == pair.l;
     });
-    figure.cells.push_back({.row = static_cast<int>(pair.n),
-                            .column = static_cast<int>(pair.l),
-                            .value = pair.mean,
-                            .marked = best,
-                            .tooltip = text("n = ", pair.n, ", l = ", pair.l, ": ",
-                                            number_text(pair.mean), " [",
-                                            number_text(pair.interval.low), ", ",
-                                            number_text(pair.interval.high), "]")});
+    figure.cells.push_back(
+        {.row = static_cast<int>(pair.n),
+         .column = static_cast<int>(pair.l),
+         .value = pair.mean,
+         .marked = best,
+         .tooltip =
+             text("n = ", pair.n, ", l = ", pair.l, ": ", number_text(pair.mean), " [",
+                  number_text(pair.interval.low), ", ", number_text(pair.interval.high), "]")});
   }
-  figure.caption = text("At the last token of ", text_caption(shown.run.profile.text),
-                        ", before the final norm. Each row has its own range of colours, as in the paper's "
-                        "figure 4; the right end of a row is the pair that contains the last block.");
+  figure.caption =
+      text("At the last token of ", text_caption(shown.run.profile.text),
+           ", before the final norm. Each row has its own range of colours, as in the paper's "
+           "figure 4; the right end of a row is the pair that contains the last block.");
   return figure;
 }
 
 reports::LineFigure last_block_figure(const Shown& shown) {
-  reports::LineFigure figure{.id = "last-block",
-                             .title = "Pairs that contain the last block",
-                             .caption = "Distance of the pair with l + n = L, before the final norm and after it, and "
-                                        "the least distance of the same row. The paper does not say which it measured.",
-                             .x_label = "n, blocks removed",
-                             .y_label = "angular distance, half turns"};
+  reports::LineFigure figure{
+      .id = "last-block",
+      .title = "Pairs that contain the last block",
+      .caption =
+          "Distance of the pair with l + n = L, before the final norm and after it, and "
+          "the least distance of the same row. The paper does not say which it measured.",
+      .x_label = "n, blocks removed",
+      .y_label = "angular distance, half turns"};
   const auto points = [](const std::vector<PairDistance>& pairs, auto wanted) {
     std::vector<reports::Point> out;
     for (const PairDistance& pair : pairs)
@@ -120,25 +127,25 @@ reports::LineFigure last_block_figure(const Shown& shown) {
     return std::any_of(shown.run.plans.starts.begin(), shown.run.plans.starts.end(),
                        [&](const auto& s) { return s.n == pair.n && s.first == pair.l; });
   };
-  figure.series = {{.label = "before the final norm", .points = points(shown.pairs, last)},
-                   {.label = "after the final norm", .points = points(shown.post_norm, last)},
-                   {.label = "least of the row, l*(n)", .points = points(shown.pairs, best),
-                    .dashed = true}};
+  figure.series = {
+      {.label = "before the final norm", .points = points(shown.pairs, last)},
+      {.label = "after the final norm", .points = points(shown.post_norm, last)},
+      {.label = "least of the row, l*(n)", .points = points(shown.pairs, best), .dashed = true}};
   figure.y_low = 0;
   return figure;
 }
 
 reports::LineFigure stability_figure(const Shown& shown) {
-  reports::LineFigure figure{
-      .id = "stability",
-      .title = "How sure is the choice of l*(n)?",
-      .caption = text("Share of ", shown.options.draws,
-                      " resamples of the calibration documents with the same l*(n). A low share is a flat minimum: "
-                      "neighbouring starts are as good."),
-      .x_label = "n, blocks removed",
-      .y_label = "share of resamples",
-      .y_low = 0,
-      .y_high = 1};
+  reports::LineFigure figure{.id = "stability",
+                             .title = "How sure is the choice of l*(n)?",
+                             .caption = text("Share of ", shown.options.draws,
+                                             " resamples of the calibration documents with the "
+                                             "same l*(n). A low share is a flat minimum: "
+                                             "neighbouring starts are as good."),
+                             .x_label = "n, blocks removed",
+                             .y_label = "share of resamples",
+                             .y_low = 0,
+                             .y_high = 1};
   reports::Series series{.label = "same l*(n)"};
   for (const auto& start : shown.run.plans.starts)
     series.points.push_back({.x = static_cast<double>(start.n), .y = start.stability});

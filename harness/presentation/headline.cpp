@@ -81,10 +81,11 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
   for (const std::string& name : run.experiment.strategies) {
     const int64_t n = cheap_blocks(shown, name);
     if (n < 0) continue;
-    out.emplace_back(text("Blocks removed by ", name, " for at most 10 % more loss"),
-                     text(n, " of ", shown.blocks(), " (",
-                          number_text(100.0 * static_cast<double>(n) /
-                                          static_cast<double>(shown.blocks()), 2), " %)"));
+    out.emplace_back(
+        text("Blocks removed by ", name, " for at most 10 % more loss"),
+        text(n, " of ", shown.blocks(), " (",
+             number_text(100.0 * static_cast<double>(n) / static_cast<double>(shown.blocks()), 2),
+             " %)"));
   }
   out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
                    first_random(shown, strategy));

@@ -47,9 +47,8 @@ void add_losses(const Shown& shown, std::vector<Record>& out) {
   for (size_t i = 0; i < shown.run.sweep.plans.size(); ++i) {
     const auto& plan = shown.run.sweep.plans[i];
     const PlanLoss& loss = shown.losses[i];
-    const std::vector<Dimension> dimensions = {{"strategy", plan.strategy},
-                                               {"n", plan.removed_count()},
-                                               {"removed", plan.removed_text()}};
+    const std::vector<Dimension> dimensions = {
+        {"strategy", plan.strategy}, {"n", plan.removed_count()}, {"removed", plan.removed_text()}};
     out.push_back({.name = "loss_nats",
                    .dimensions = dimensions,
                    .value = loss.loss_nats,

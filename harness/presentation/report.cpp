@@ -38,7 +38,8 @@ Shown::Shown(const Run& shown_run)
 
 std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const {
   for (size_t i = 0; i < run.sweep.plans.size(); ++i)
-    if (run.sweep.plans[i].strategy == strategy && run.sweep.plans[i].removed_count() == n) return i;
+    if (run.sweep.plans[i].strategy == strategy && run.sweep.plans[i].removed_count() == n)
+      return i;
   return std::nullopt;
 }
 

@@ -35,12 +35,12 @@ reports::Table plan_table(const Shown& shown) {
 }
 
 reports::Table loss_table(const Shown& shown) {
-  reports::Table table{.id = "losses",
-                       .title = "Loss of every plan",
-                       .caption = "95 % interval by document, of the normalised loss.",
-                       .columns = {"strategy", "n", "removed", "blocks", "nats", "normalised", "low",
-                                   "high"},
-                       .numeric = {false, true, true, false, true, true, true, true}};
+  reports::Table table{
+      .id = "losses",
+      .title = "Loss of every plan",
+      .caption = "95 % interval by document, of the normalised loss.",
+      .columns = {"strategy", "n", "removed", "blocks", "nats", "normalised", "low", "high"},
+      .numeric = {false, true, true, false, true, true, true, true}};
   for (size_t i = 0; i < shown.run.sweep.plans.size(); ++i) {
     const auto& plan = shown.run.sweep.plans[i];
     const PlanLoss& loss = shown.losses[i];
@@ -56,8 +56,8 @@ reports::Table cost_table(const Shown& shown) {
   reports::Table table{.id = "cost",
                        .title = "Cost of every configuration",
                        .caption = "Medians; each configuration in a process of its own.",
-                       .columns = {"n", "blocks", "weights", "peak memory", "prefill", "of it blocks",
-                                   "decode per token"},
+                       .columns = {"n", "blocks", "weights", "peak memory", "prefill",
+                                   "of it blocks", "decode per token"},
                        .numeric = std::vector<bool>(7, true)};
   for (const CostPoint& point : shown.run.cost->points) {
     const metrics::Cost& cost = point.cost;
@@ -71,12 +71,14 @@ reports::Table cost_table(const Shown& shown) {
 }
 
 reports::Table published_table() {
-  reports::Table table{.id = "published",
-                       .title = "Published losses of other models",
-                       .caption = "From the literature, on C4, larger models: to compare with, not measured here. The "
-                                  "claims' sources are in fixtures/claims.",
-                       .columns = {"model", "method", "removed", "perplexity", "normalised"},
-                       .numeric = {false, false, true, true, true}};
+  reports::Table table{
+      .id = "published",
+      .title = "Published losses of other models",
+      .caption =
+          "From the literature, on C4, larger models: to compare with, not measured here. The "
+          "claims' sources are in fixtures/claims.",
+      .columns = {"model", "method", "removed", "perplexity", "normalised"},
+      .numeric = {false, false, true, true, true}};
   const auto file = parse_json(dense_losses_json());
   const double most = std::log(file.at("vocabulary_size").get<double>());
   for (const auto& point : file.at("points")) {

@@ -15,56 +15,76 @@ const char* const kPaper = "Gromov et al., arXiv 2403.17887";
 std::vector<Claim> list_claims() {
   return {
       {"residual-reconnection", "Residual reconnection",
-       "Removing blocks leaves exactly the decoder of the blocks that stay: pruned in memory, written and re-read, "
-       "and evaluated together with other plans give the same bits, and an identity block planted in a synthetic "
-       "decoder is found and its removal changes nothing. Statistic: values that differ in any bit; tolerance 0.",
+       "Removing blocks leaves exactly the decoder of the blocks that stay: pruned in memory, "
+       "written and re-read, "
+       "and evaluated together with other plans give the same bits, and an identity block planted "
+       "in a synthetic "
+       "decoder is found and its removal changes nothing. Statistic: values that differ in any "
+       "bit; tolerance 0.",
        "Invariant of the method (the residual stream is reconnected, eq. 3 of arXiv 2403.17887)",
        judge_reconnection},
       {"memory-falls", "Memory falls with every block removed",
-       "Peak resident memory of a process falls monotonically with n. Mann-Kendall over n, null: no trend, exact "
+       "Peak resident memory of a process falls monotonically with n. Mann-Kendall over n, null: "
+       "no trend, exact "
        "one-sided p <= 0.05; no step may rise by more than 1 MiB. Least n: 4 configurations.",
        text(kPaper, ", sec. 5"), judge_memory_falls},
       {"memory-prediction", "Memory falls as predicted",
-       "Peak resident memory falls by the bytes of the removed blocks, block bytes x n / L. Theil-Sen slope over "
-       "n divided by the prediction; PASS where its whole interval lies in 0.9..1.1, FAIL where the interval lies "
+       "Peak resident memory falls by the bytes of the removed blocks, block bytes x n / L. "
+       "Theil-Sen slope over "
+       "n divided by the prediction; PASS where its whole interval lies in 0.9..1.1, FAIL where "
+       "the interval lies "
        "outside of it. Least n: 4 configurations.",
        "Arithmetic of the method", judge_memory_prediction},
       {"latency-falls", "Latency falls with every block removed",
-       "Median prefill time and median decode time per token both fall monotonically with n. Mann-Kendall over n, "
-       "null: no trend, exact one-sided p <= 0.05 after Holm over the two; a step rises where all repetitions of "
+       "Median prefill time and median decode time per token both fall monotonically with n. "
+       "Mann-Kendall over n, "
+       "null: no trend, exact one-sided p <= 0.05 after Holm over the two; a step rises where all "
+       "repetitions of "
        "the larger n are slower than all of the smaller. Least n: 4 configurations.",
        text(kPaper, ", sec. 5"), judge_latency_falls},
       {"latency-prediction", "Time of the blocks falls as predicted",
-       "The time of the blocks in prefill is 1 - n / L of that of the whole model. Theil-Sen slope of the ratio "
-       "over n / L; the prediction is -1. PASS where its whole interval lies in -1.15..-0.85, FAIL where the "
+       "The time of the blocks in prefill is 1 - n / L of that of the whole model. Theil-Sen slope "
+       "of the ratio "
+       "over n / L; the prediction is -1. PASS where its whole interval lies in -1.15..-0.85, FAIL "
+       "where the "
        "interval lies outside of it. Least n: 4 configurations with n = 0.",
        "Arithmetic of the method", judge_latency_prediction},
       {"healed-loss-continuous", "Healed loss is continuous",
-       "After healing the normalised loss rises without a jump: the largest standardised second difference stays "
+       "After healing the normalised loss rises without a jump: the largest standardised second "
+       "difference stays "
        "below the max-T bootstrap bound, and no segmented fit is better than a line by BIC 6.",
        text(kPaper, ", sec. 4.2"), judge_healed_continuity},
       {"deep-blocks-alike", "Deep blocks are more alike than shallow ones",
-       "For every n <= L/4 the mean distance of the starts in the deeper half (without the last block) is below "
-       "that of the shallower half. Difference by document; null: not above 0; bootstrap by document, Holm over "
+       "For every n <= L/4 the mean distance of the starts in the deeper half (without the last "
+       "block) is below "
+       "that of the shallower half. Difference by document; null: not above 0; bootstrap by "
+       "document, Holm over "
        "n, p <= 0.05 for every n. FAIL where an interval lies below 0. Least n: 16 documents.",
        text(kPaper, ", sec. 4.3 and fig. 4"), judge_deep_alike},
       {"last-block-dissimilar", "Blocks with the last one are the most dissimilar",
-       "For every n <= L/4 the distance of the pair that contains the last block, l = L - n, is in the top tenth of "
-       "its row, before the final norm. Share of document resamples where it is: PASS where all are >= 0.95, FAIL "
+       "For every n <= L/4 the distance of the pair that contains the last block, l = L - n, is in "
+       "the top tenth of "
+       "its row, before the final norm. Share of document resamples where it is: PASS where all "
+       "are >= 0.95, FAIL "
        "where one is <= 0.05 divided by the number of n. Least n: 16 documents.",
        text(kPaper, ", sec. 4.3"), judge_last_dissimilar},
       {"last-block-dissimilar-post-norm",
        "Blocks with the last one are the most dissimilar, after the final norm",
-       "As last-block-dissimilar, with the last block's output taken after the final norm. The paper does not say "
+       "As last-block-dissimilar, with the last block's output taken after the final norm. The "
+       "paper does not say "
        "which of the two it measured.",
        text(kPaper, ", sec. 4.3"), judge_last_dissimilar_after_norm},
       {"last-block-kept", "The chosen block never contains the last one",
-       "For every n <= 0.75 L the most similar start l*(n) is below L - n. Share of document resamples where it is: "
-       "PASS where all are >= 0.95, FAIL where one is <= 0.05 divided by the number of n. Least n: 16 documents.",
+       "For every n <= 0.75 L the most similar start l*(n) is below L - n. Share of document "
+       "resamples where it is: "
+       "PASS where all are >= 0.95, FAIL where one is <= 0.05 divided by the number of n. Least n: "
+       "16 documents.",
        text(kPaper, ", sec. 4.3; l*(n) published for four models"), judge_last_block_kept},
       {"similarity-beats-simple", "Similarity loses less than simple, unhealed",
-       "For every n in 1..L/2 where the plans differ, the loss without healing is lower with similarity than with "
-       "simple. Paired difference by document; null: not above 0; bootstrap by document, Holm over n, p <= 0.05 "
+       "For every n in 1..L/2 where the plans differ, the loss without healing is lower with "
+       "similarity than with "
+       "simple. Paired difference by document; null: not above 0; bootstrap by document, Holm over "
+       "n, p <= 0.05 "
        "for every n. FAIL where simple is better at the same level. Least n: 16 documents.",
        text(kPaper, ", sec. 4.4"), judge_similarity_beats_simple},
   };

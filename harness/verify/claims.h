@@ -22,7 +22,7 @@ struct Measurements {
 
 /// A claim's text and the function that judges it. The function fills kind, reason, next step and evidence.
 struct Claim {
-  std::string name;       ///< Verdict::claim
+  std::string name;  ///< Verdict::claim
   std::string title;
   std::string statement;  ///< what is claimed, statistic, null hypothesis, tolerance, least n
   std::string source;

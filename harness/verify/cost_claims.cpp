@@ -44,7 +44,7 @@ bool enough(const Measurements& m, Verdict& v) {
 
 struct Curve {
   std::vector<double> n;
-  std::vector<double> y;                      ///< median of the repetitions
+  std::vector<double> y;  ///< median of the repetitions
   std::vector<std::vector<double>> samples;
 };
 
@@ -98,9 +98,10 @@ void judge_falls(const Measurements& m, Verdict& v, const std::vector<Series>& s
     const auto shown = [&](double y) {
       return bytes ? bytes_text(static_cast<uint64_t>(y)) : number_text(y, 3) + " " + s.unit;
     };
-    found += text(found.empty() ? "" : "; ", s.name, " ", shown(curve.y.front()), " at n = ",
-                  curve.n.front(), " to ", shown(curve.y.back()), " at n = ", curve.n.back(),
-                  ", S = ", trend.s, ", p = ", number_text(trend.p_falling, 2));
+    found +=
+        text(found.empty() ? "" : "; ", s.name, " ", shown(curve.y.front()),
+             " at n = ", curve.n.front(), " to ", shown(curve.y.back()), " at n = ", curve.n.back(),
+             ", S = ", trend.s, ", p = ", number_text(trend.p_falling, 2));
     const std::string step = rising_step(curve);
     if (!step.empty()) up += text(up.empty() ? "" : "; ", s.name, " rises from ", step);
   }
@@ -127,15 +128,12 @@ void judge_slope(Verdict& v, const SlopeEstimate& slope, double tolerance,
   record.interval->low = low;
   record.interval->high = high;
   v.evidence.push_back(std::move(record));
-  const std::string found =
-      text(what, " falls by ", number_text(slope.slope, 3), " of the prediction [",
-           number_text(low, 3), ", ", number_text(high, 3), "], tolerance ", 1 - tolerance, "..",
-           1 + tolerance);
-  if (low >= 1 - tolerance && high <= 1 + tolerance)
-    return decide(v, VerdictKind::kPass, found);
+  const std::string found = text(
+      what, " falls by ", number_text(slope.slope, 3), " of the prediction [", number_text(low, 3),
+      ", ", number_text(high, 3), "], tolerance ", 1 - tolerance, "..", 1 + tolerance);
+  if (low >= 1 - tolerance && high <= 1 + tolerance) return decide(v, VerdictKind::kPass, found);
   if (high < 1 - tolerance || low > 1 + tolerance)
-    return decide(v, VerdictKind::kFail, found,
-                  "find what else takes memory or time in cost.csv");
+    return decide(v, VerdictKind::kFail, found, "find what else takes memory or time in cost.csv");
   decide(v, VerdictKind::kInconclusive, found,
          "measure again on a quiet machine, with more repetitions or values of n");
 }

@@ -66,8 +66,8 @@ void judge_shares(Verdict& v, const std::vector<double>& shares, const std::stri
   const auto failing = std::count_if(shares.begin(), shares.end(), [&](double share) {
     return share <= kAlpha / static_cast<double>(shares.size());
   });
-  const auto holding = std::count_if(shares.begin(), shares.end(),
-                                     [](double share) { return share >= 1 - kAlpha; });
+  const auto holding =
+      std::count_if(shares.begin(), shares.end(), [](double share) { return share >= 1 - kAlpha; });
   for (size_t i = 0; i < shares.size(); ++i)
     v.evidence.push_back({.name = "share_of_resamples",
                           .dimensions = {{"n", static_cast<int64_t>(i) + 1}},
@@ -77,8 +77,7 @@ void judge_shares(Verdict& v, const std::vector<double>& shares, const std::stri
   const std::string found =
       text(what, " in at least 95 % of resamples for ", holding, " of ", shares.size(),
            " values of n; least at n = ", n, " with ", number_text(100 * *worst, 3), " %");
-  if (holding == static_cast<int64_t>(shares.size()))
-    return decide(v, VerdictKind::kPass, found);
+  if (holding == static_cast<int64_t>(shares.size())) return decide(v, VerdictKind::kPass, found);
   if (failing > 0)
     return decide(v, VerdictKind::kFail, text(found, "; does not hold for ", failing), next_step);
   decide(v, VerdictKind::kInconclusive, found, "profile more documents (calibration.limit)");
@@ -132,12 +131,12 @@ void judge_deep_alike(const Measurements& m, Verdict& v) {
   const auto significant = [](const std::vector<double>& p) {
     return std::count_if(p.begin(), p.end(), [](double x) { return x <= kAlpha; });
   };
-  const std::string found =
-      text("shallow starts are further apart by ",
-           number_text(*std::min_element(means.begin(), means.end()), 3), " to ",
-           number_text(*std::max_element(means.begin(), means.end()), 3), " half turns; above 0 for ",
-           significant(up), " of ", up.size(), " values of n, largest adjusted p = ",
-           number_text(*std::max_element(up.begin(), up.end()), 2));
+  const std::string found = text(
+      "shallow starts are further apart by ",
+      number_text(*std::min_element(means.begin(), means.end()), 3), " to ",
+      number_text(*std::max_element(means.begin(), means.end()), 3), " half turns; above 0 for ",
+      significant(up), " of ", up.size(), " values of n, largest adjusted p = ",
+      number_text(*std::max_element(up.begin(), up.end()), 2));
   if (significant(up) == static_cast<int64_t>(up.size()))
     return decide(v, VerdictKind::kPass, found);
   if (significant(down) > 0)

@@ -65,12 +65,14 @@ void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
   if (m.sweep == nullptr) return not_run(v, "no losses were measured", "run `plumb run`");
   const auto documents = static_cast<int64_t>(m.sweep->text.documents.size());
   if (documents < kLeastDocuments)
-    return not_run(v, text(documents, " documents were measured, needed at least ", kLeastDocuments),
+    return not_run(v,
+                   text(documents, " documents were measured, needed at least ", kLeastDocuments),
                    text("set validation.limit to ", kLeastDocuments, " or more"));
   const Comparison c = compare(m, v);
   if (c.n.empty())
-    return not_run(v, c.equal_plans > 0 ? "both strategies chose the same blocks for every n"
-                                        : "the sweep has not both strategies for any n in 1..L/2",
+    return not_run(v,
+                   c.equal_plans > 0 ? "both strategies chose the same blocks for every n"
+                                     : "the sweep has not both strategies for any n in 1..L/2",
                    "sweep similarity and simple over 1..L/2");
   const auto better = holm(c.better), worse = holm(c.worse);
   const auto significant = [](const std::vector<double>& p) {
@@ -84,8 +86,9 @@ void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
   if (significant(better) == static_cast<int64_t>(c.n.size()))
     return decide(v, VerdictKind::kPass, found);
   if (significant(worse) > 0)
-    return decide(v, VerdictKind::kFail, text(found, "; simple loses less at ", significant(worse)),
-                  "compare the two curves; the claim is the paper's and may not hold for this model");
+    return decide(
+        v, VerdictKind::kFail, text(found, "; simple loses less at ", significant(worse)),
+        "compare the two curves; the claim is the paper's and may not hold for this model");
   decide(v, VerdictKind::kInconclusive, found, "measure more documents (validation.limit)");
 }
 

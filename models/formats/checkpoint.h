@@ -42,7 +42,8 @@ class Checkpoint {
   /// Rows [first, first + count) of the same, [count, columns]; a vector is one row. For tensors that are too large to be
   /// held whole. Error{kInvariant} for rows that are not there, and where q and k rows are un-permuted for anything but
   /// whole heads.
-  at::Tensor load_rows(Role role, int64_t block, int64_t first, int64_t count, at::ScalarType dtype) const;
+  at::Tensor load_rows(Role role, int64_t block, int64_t first, int64_t count,
+                       at::ScalarType dtype) const;
 
   /// The bytes on disk as a tensor of the stored dtype (F32, F16, BF16 only), for copying bit for bit.
   at::Tensor load_stored(const TensorEntry& entry) const;

@@ -14,9 +14,9 @@
 namespace plumb::models {
 
 /// A GGUF metadata value. Integers keep their sign; arrays are homogeneous. Strings are views into the mapped file.
-using GgufValue =
-    std::variant<uint64_t, int64_t, double, bool, std::string_view, std::vector<uint64_t>, std::vector<int64_t>,
-                 std::vector<double>, std::vector<bool>, std::vector<std::string_view>>;
+using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view,
+                               std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>,
+                               std::vector<bool>, std::vector<std::string_view>>;
 
 /// A GGUF v2 or v3 header, checked against `bytes`, the whole mapped file (which must outlive it).
 struct GgufHeader {

@@ -22,7 +22,7 @@ BlockLayout block_layout(StoredType type);
 
 /// One tensor of a checkpoint, located but not read.
 struct TensorEntry {
-  std::string name;            ///< as the file calls it
+  std::string name;  ///< as the file calls it
   StoredType type;
   std::vector<int64_t> shape;  ///< row-major, outermost first (GGUF's order reversed)
   size_t file = 0;             ///< index into the checkpoint's files
