@@ -72,7 +72,9 @@ TEST(StageCache, TrustsNoChangedByteAndNoPart) {
     EXPECT_FALSE(cache.load("sweep", kKey)) << "byte " << i;
     put(file, bytes.substr(0, i));
     // Without its last line end the file still has every byte that the checksum is over.
-    if (i + 1 < bytes.size()) EXPECT_FALSE(cache.load("sweep", kKey)) << "cut at " << i;
+    if (i + 1 < bytes.size()) {
+      EXPECT_FALSE(cache.load("sweep", kKey)) << "cut at " << i;
+    }
   }
   put(file, bytes);
   EXPECT_TRUE(cache.load("sweep", kKey));
