@@ -98,7 +98,7 @@ function(plumb_extra_base)
   plumb_commit(plumb_base)
 endfunction()
 function(plumb_extra_models)
-  target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 ZLIB::ZLIB ${CMAKE_DL_LIBS})
+  target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 plumb_sentencepiece ZLIB::ZLIB ${CMAKE_DL_LIBS})
   # Vectors wider than a set's registers are passed between inlined functions only, so their ABI does not matter.
   file(GLOB panels ${CMAKE_SOURCE_DIR}/models/kernels/panels_*.cpp)
   set_source_files_properties(${panels} PROPERTIES COMPILE_OPTIONS -Wno-psabi)

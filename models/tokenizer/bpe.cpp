@@ -7,9 +7,12 @@
 
 #include "base/error.h"
 #include "models/tokenizer/byte_alphabet.h"
+#include "models/tokenizer/unicode.h"
 
 namespace plumb::models {
 namespace {
+
+using Symbols = TokenizerDefinition::Symbols;
 
 // Above this many symbols the heap's n log n wins over scanning all ranks for each merge.
 constexpr size_t kShortWord = 48;
@@ -34,7 +37,6 @@ uint64_t hash_of(std::string_view word) {  // at most kLongestWord bytes
 struct Candidate {
   uint32_t rank = 0;
   int32_t position = 0;
-  int32_t result = 0;
   bool operator>(const Candidate& other) const {
     return rank != other.rank ? rank > other.rank : position > other.position;
   }
@@ -43,20 +45,23 @@ struct Candidate {
 }  // namespace
 
 MergeTable::MergeTable(const TokenizerDefinition& definition) {
+  const auto name = [&](int32_t id) {
+    std::string character;
+    if (id < 0) append_utf8(character, static_cast<uint32_t>(-1 - id));
+    return in_quotes(id < 0 ? character : definition.token(id));
+  };
   const size_t capacity = std::bit_ceil(std::max<size_t>(16, 2 * definition.merges.size()));
   entries_.resize(capacity);
   shift_ = 64 - std::countr_zero(capacity);
-  for (size_t rank = 0; rank < definition.merges.size(); ++rank) {
-    const Merge& merge = definition.merges[rank];
+  for (const Merge& merge : definition.merges) {
     const uint64_t pair = pair_of(merge.left, merge.right);
     size_t at = slot(pair);
     for (; entries_[at].rank != kNoRank; at = (at + 1) & (capacity - 1))
       if (entries_[at].pair == pair)
         throw Error(ErrorKind::kInput,
-                    text("merges ", entries_[at].rank, " and ", rank,
-                         " are the same: ", in_quotes(definition.token(merge.left)), " ",
-                         in_quotes(definition.token(merge.right))));
-    entries_[at] = {pair, static_cast<uint32_t>(rank), merge.result};
+                    text("merges ", entries_[at].rank, " and ", merge.rank,
+                         " are the same: ", name(merge.left), " ", name(merge.right)));
+    entries_[at] = {pair, merge.rank, merge.result};
   }
 }
 
@@ -70,20 +75,73 @@ const MergeTable::Entry& MergeTable::find(int32_t left, int32_t right) const {
 }
 
 Bpe::Bpe(const TokenizerDefinition& definition, const VocabularyIndex& index)
-    : merges_(definition), unknown_(definition.unknown), fuse_unknown_(definition.fuse_unknown) {
-  for (size_t byte = 0; byte < byte_ids_.size(); ++byte)
-    byte_ids_[byte] = index.find(byte_symbol(static_cast<uint8_t>(byte))).value_or(-1);
-  if (std::all_of(byte_ids_.begin(), byte_ids_.end(), [](int32_t id) { return id < 0; }))
-    throw Error(ErrorKind::kInput,
-                "the vocabulary has no token of a single byte in GPT-2's alphabet; "
-                "Plumb reads byte-level BPE");
+    : merges_(definition),
+      symbols_(definition.symbols),
+      unknown_(definition.unknown),
+      fuse_unknown_(definition.fuse_unknown),
+      byte_fallback_(definition.byte_fallback),
+      late_fallback_(definition.late_fallback) {
+  read_symbols(definition, index);
+  cuts_before_spaces_ = may_cut(definition);
   if (!definition.ignore_merges) return;
-  for (size_t id = 0; id < definition.vocabulary.size(); ++id)
-    if (auto bytes = bytes_of_symbols(definition.vocabulary[id]))
-      whole_words_.emplace(std::move(*bytes), static_cast<int32_t>(id));
+  for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
+    const std::string& token = definition.vocabulary[id];
+    auto word = symbols_ == Symbols::kBytes ? bytes_of_symbols(token) : token;
+    if (word) whole_words_.emplace(std::move(*word), static_cast<int32_t>(id));
+  }
 }
 
-void Bpe::encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
+void Bpe::read_symbols(const TokenizerDefinition& definition, const VocabularyIndex& index) {
+  const bool bytes = symbols_ == Symbols::kBytes;
+  for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
+    const auto value = static_cast<uint8_t>(byte);
+    byte_ids_[byte] = index.find(bytes ? byte_symbol(value) : byte_token(value)).value_or(-1);
+  }
+  if (!bytes)
+    for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
+      const std::string& token = definition.vocabulary[id];
+      const char* at = token.data();
+      const uint32_t point = next_code_point(at);
+      if (at == token.data() + token.size())
+        character_ids_.emplace(point, static_cast<int32_t>(id));
+    }
+  const bool no_byte =
+      std::all_of(byte_ids_.begin(), byte_ids_.end(), [](int32_t id) { return id < 0; });
+  if (bytes && no_byte)
+    throw Error(ErrorKind::kInput,
+                "the vocabulary has no token of a single byte in GPT-2's alphabet, which "
+                "byte-level BPE begins with");
+  if (!bytes && character_ids_.empty() && (no_byte || !byte_fallback_))
+    throw Error(ErrorKind::kInput,
+                "the vocabulary has no token of a single character, which BPE begins with");
+}
+
+bool Bpe::may_cut(const TokenizerDefinition& definition) const {
+  if (symbols_ == Symbols::kBytes || definition.ignore_merges) return false;
+  // Where a character can vanish, spaces that it kept apart meet.
+  const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
+  if (!unknown_ && !late_fallback_ && !(byte_fallback_ && all_bytes)) return false;
+  constexpr uint32_t kSpacePoint = 0x2581;
+  if (!character_ids_.contains(kSpacePoint)) return false;
+  return std::none_of(definition.merges.begin(), definition.merges.end(), [&](const Merge& merge) {
+    return merge.right >= 0 && definition.token(merge.right).starts_with(kSpaceSymbol) &&
+           (merge.left < 0 || !definition.token(merge.left).ends_with(kSpaceSymbol));
+  });
+}
+
+void Bpe::encode(std::string_view text, BpeScratch& scratch, std::vector<int32_t>& out) const {
+  if (!cuts_before_spaces_) return encode_word(text, scratch, out);
+  size_t begin = 0;
+  for (size_t at = 0; (at = text.find(kSpaceSymbol, at)) != std::string_view::npos;
+       at += kSpaceSymbol.size()) {
+    if (at == begin || text.substr(begin, at - begin).ends_with(kSpaceSymbol)) continue;
+    encode_word(text.substr(begin, at - begin), scratch, out);
+    begin = at;
+  }
+  if (begin < text.size()) encode_word(text.substr(begin), scratch, out);
+}
+
+void Bpe::encode_word(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
   if (word.size() > BpeScratch::kLongestWord) return encode_uncached(word, scratch, out);
   const uint64_t hash = hash_of(word);
   BpeScratch::Word& cached = scratch.words[hash % BpeScratch::kSlots];
@@ -109,12 +167,14 @@ void Bpe::encode_uncached(std::string_view word, BpeScratch& scratch,
     if (const auto found = whole_words_.find(std::string(word)); found != whole_words_.end())
       return out.push_back(found->second);
   }
-  first_symbols(word, scratch.ids);
+  symbols_ == Symbols::kBytes ? first_bytes(word, scratch.ids)
+                              : first_characters(word, scratch.ids);
   scratch.ids.size() <= kShortWord ? merge_short(scratch) : merge_long(scratch);
+  if (late_fallback_) return append_late(scratch.ids, out);
   out.insert(out.end(), scratch.ids.begin(), scratch.ids.end());
 }
 
-void Bpe::first_symbols(std::string_view word, std::vector<int32_t>& ids) const {
+void Bpe::first_bytes(std::string_view word, std::vector<int32_t>& ids) const {
   ids.clear();
   bool after_unknown = false;
   for (const char c : word) {
@@ -125,6 +185,58 @@ void Bpe::first_symbols(std::string_view word, std::vector<int32_t>& ids) const 
       ids.push_back(*unknown_);
     }
     after_unknown = id < 0;
+  }
+}
+
+// The unknown token is put when the next known character comes, and bytes do not count as one: so
+// does `tokenizers`.
+void Bpe::first_characters(std::string_view word, std::vector<int32_t>& ids) const {
+  ids.clear();
+  bool unknown_pending = false;
+  const auto put_unknown = [&] {
+    if (unknown_pending) ids.push_back(*unknown_);
+    unknown_pending = false;
+  };
+  for (const char* at = word.data(); at != word.data() + word.size();) {
+    const char* const begin = at;
+    const uint32_t point = next_code_point(at);
+    if (const auto found = character_ids_.find(point); found != character_ids_.end()) {
+      put_unknown();
+      ids.push_back(found->second);
+    } else if (late_fallback_) {
+      ids.push_back(-1 - static_cast<int32_t>(point));
+    } else if (!byte_fallback_ || !append_bytes({begin, static_cast<size_t>(at - begin)}, ids)) {
+      if (!fuse_unknown_) put_unknown();
+      unknown_pending = unknown_.has_value();
+    }
+  }
+  put_unknown();
+}
+
+// All bytes or, where one has no token, nothing.
+bool Bpe::append_bytes(std::string_view character, std::vector<int32_t>& ids) const {
+  const size_t before = ids.size();
+  for (const char c : character) {
+    const int32_t id = byte_ids_[static_cast<uint8_t>(c)];
+    if (id < 0) return ids.resize(before), false;
+    ids.push_back(id);
+  }
+  return true;
+}
+
+void Bpe::append_late(const std::vector<int32_t>& ids, std::vector<int32_t>& out) const {
+  bool after_unknown = false;
+  for (const int32_t id : ids) {
+    bool is_unknown = false;
+    if (id >= 0) {
+      out.push_back(id);
+    } else {
+      std::string character;
+      append_utf8(character, static_cast<uint32_t>(-1 - id));
+      is_unknown = !byte_fallback_ || !append_bytes(character, out);
+      if (is_unknown && unknown_ && !(fuse_unknown_ && after_unknown)) out.push_back(*unknown_);
+    }
+    after_unknown = is_unknown;
   }
 }
 
@@ -160,7 +272,7 @@ void Bpe::merge_long(BpeScratch& scratch) const {
   const auto offer = [&](int32_t position) {
     if (position < 0 || at(position).next < 0) return;
     const auto& entry = merges_.find(at(position).id, at(at(position).next).id);
-    if (entry.rank != MergeTable::kNoRank) queue.push({entry.rank, position, entry.result});
+    if (entry.rank != MergeTable::kNoRank) queue.push({entry.rank, position});
   };
   for (int32_t i = 0; i < count; ++i) offer(i);
   while (!queue.empty()) {
@@ -169,9 +281,11 @@ void Bpe::merge_long(BpeScratch& scratch) const {
     auto& left = at(best.position);
     if (left.gone || left.next < 0) continue;
     auto& right = at(left.next);
-    // A candidate whose symbols have changed since it was offered names another rank.
-    if (merges_.find(left.id, right.id).rank != best.rank) continue;
-    left.id = best.result;
+    // A candidate whose symbols have changed since it was offered names another rank, or is as good
+    // as the one that was offered for them.
+    const auto& entry = merges_.find(left.id, right.id);
+    if (entry.rank != best.rank) continue;
+    left.id = entry.result;
     left.next = right.next;
     right.gone = true;
     if (left.next >= 0) at(left.next).previous = best.position;

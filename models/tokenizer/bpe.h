@@ -12,7 +12,7 @@
 
 namespace plumb::models {
 
-/// (left, right) -> rank and result: open addressing, at most half full.
+/// (left, right) -> rank and result: open addressing, at most half full. Ids can be negative.
 class MergeTable {
  public:
   static constexpr uint32_t kNoRank = UINT32_MAX;
@@ -55,28 +55,42 @@ struct BpeScratch {
   std::vector<Symbol> symbols;
 };
 
-/// Byte-level BPE of one word: bytes become tokens, and of the neighbours that can merge those of
-/// least rank do, leftmost first, until none can. Const and without state of its own.
+/// BPE of one word: bytes or characters become tokens, and of the neighbours that can merge those
+/// of least rank do, leftmost first, until none can. Const and without state of its own.
 ///
-/// A byte without a token becomes the unknown token or, where the model names none, is dropped, so
-/// that its neighbours meet: this is what `tokenizers` does.
+/// A symbol without a token becomes its bytes' tokens or the unknown token or, where the model
+/// names none, is dropped, so that its neighbours meet: this is what `tokenizers` does.
 class Bpe {
  public:
+  /// Error{kInput} where the vocabulary has no symbol to begin with, or a merge stands twice.
   Bpe(const TokenizerDefinition& definition, const VocabularyIndex& index);
-  /// Appends the ids of `word` to `out`.
+  /// Appends the ids of `word`, well-formed UTF-8 where symbols are characters, to `out`.
   void encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  /// Whether `encode` may take the words of a text one by one: no merge joins what is on both sides
+  /// of a space symbol's begin. Then a text without a pre-tokenizer costs no more than one with.
+  bool cuts_before_spaces() const { return cuts_before_spaces_; }
 
  private:
+  void read_symbols(const TokenizerDefinition& definition, const VocabularyIndex& index);
+  bool may_cut(const TokenizerDefinition& definition) const;
+  void encode_word(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
   void encode_uncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
-  void first_symbols(std::string_view word, std::vector<int32_t>& ids) const;
+  void first_bytes(std::string_view word, std::vector<int32_t>& ids) const;
+  void first_characters(std::string_view word, std::vector<int32_t>& ids) const;
+  bool append_bytes(std::string_view character, std::vector<int32_t>& ids) const;
+  void append_late(const std::vector<int32_t>& ids, std::vector<int32_t>& out) const;
   void merge_short(BpeScratch& scratch) const;
   void merge_long(BpeScratch& scratch) const;
 
   MergeTable merges_;
+  TokenizerDefinition::Symbols symbols_;
   std::array<int32_t, 256> byte_ids_{};  ///< -1 where the vocabulary has no token for the byte
+  std::unordered_map<uint32_t, int32_t> character_ids_;
   std::optional<int32_t> unknown_;
-  bool fuse_unknown_ = false;
-  std::unordered_map<std::string, int32_t> whole_words_;  ///< by bytes; filled for ignore_merges
+  bool fuse_unknown_ = false, byte_fallback_ = false, late_fallback_ = false;
+  bool cuts_before_spaces_ = false;
+  std::unordered_map<std::string, int32_t>
+      whole_words_;  ///< as `encode` gets them; filled for ignore_merges
 };
 
 }  // namespace plumb::models

@@ -188,6 +188,7 @@ TEST(Bpe, RefusesAVocabularyWithoutBytes) {
 TEST(MergeTable, RefusesAMergeThatStandsTwice) {
   auto definition = definition_of("ab", {{"a", "b"}, {"b", "a"}});
   definition.merges.push_back(definition.merges[0]);
+  definition.merges[2].rank = 2;
   EXPECT_THAT(error_of([&] { MergeTable table(definition); }).what(),
               HasSubstr("merges 0 and 2 are the same: 'a' 'b'"));
 }

@@ -47,4 +47,19 @@ std::optional<std::string> bytes_of_symbols(std::string_view symbols) {
   return bytes;
 }
 
+std::string byte_token(uint8_t byte) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
+}
+
+std::optional<uint8_t> byte_of_token(std::string_view token) {
+  const auto digit = [&](size_t at) {
+    const char c = token[at];
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  if (token.size() != 6 || !token.starts_with("<0x") || !token.ends_with('>')) return std::nullopt;
+  if (digit(3) < 0 || digit(4) < 0) return std::nullopt;
+  return static_cast<uint8_t>(digit(3) * 16 + digit(4));
+}
+
 }  // namespace plumb::models

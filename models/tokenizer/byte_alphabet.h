@@ -15,4 +15,10 @@ std::string byte_symbol(uint8_t byte);
 /// The bytes that `symbols` stand for, or none when a character is not of the alphabet.
 std::optional<std::string> bytes_of_symbols(std::string_view symbols);
 
+/// "<0x0A>": how vocabularies of characters write a byte. Source: SentencePiece's byte pieces.
+std::string byte_token(uint8_t byte);
+
+/// The byte that `token` stands for, or none unless it is exactly <0x, two digits of 0-9A-F and >.
+std::optional<uint8_t> byte_of_token(std::string_view token);
+
 }  // namespace plumb::models

@@ -72,7 +72,7 @@ Merge VocabularyIndex::merge(std::string_view left, std::string_view right, size
                   in_quotes(token), ", which the vocabulary does not have"));
     return found->second;
   };
-  return {id(left), id(right), id(joined)};
+  return {id(left), id(right), id(joined), static_cast<uint32_t>(rank)};
 }
 
 void require_consistent(const TokenizerDefinition& definition) {

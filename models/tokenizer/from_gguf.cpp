@@ -1,13 +1,23 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include "base/error.h"
+#include "models/tokenizer/byte_alphabet.h"
 #include "models/tokenizer/sources.h"
 
 namespace plumb::models {
 namespace {
 
-enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
+enum TokenType : int64_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorKind::kInput, what); }
 
@@ -59,6 +69,14 @@ class Metadata {
       return {value->begin(), value->end()};
     refuse(text("'", key, "' must be an array of integers"));
   }
+  std::vector<float> numbers(std::string_view key) const {
+    const auto* value = find<std::vector<double>>(key, "an array of numbers");
+    if (value == nullptr)
+      refuse(text("the GGUF has no '", key, "', which a SentencePiece tokenizer merges by"));
+    std::vector<float> result;
+    for (const double number : *value) result.push_back(static_cast<float>(number));
+    return result;
+  }
   bool flag(std::string_view key, bool otherwise) const {
     const auto* value = find<bool>(key, "true or false");
     return value == nullptr ? otherwise : *value;
@@ -78,21 +96,23 @@ const KnownPreTokenizer& known_pre_tokenizer(std::string_view name) {
               "; use the model's folder with its tokenizer.json instead"));
 }
 
-void read_vocabulary(const Metadata& metadata, TokenizerDefinition& definition) {
+std::vector<int64_t> read_vocabulary(const Metadata& metadata, TokenizerDefinition& definition) {
   const auto& tokens = metadata.words("tokenizer.ggml.tokens");
-  const auto types = metadata.integers("tokenizer.ggml.token_type");
+  auto types = metadata.integers("tokenizer.ggml.token_type");
   if (types.size() != tokens.size())
     refuse(text("the GGUF has ", tokens.size(), " tokens but ", types.size(), " token types"));
+  const bool bytes = definition.symbols == TokenizerDefinition::Symbols::kBytes;
   definition.vocabulary.assign(tokens.begin(), tokens.end());
   for (size_t id = 0; id < types.size(); ++id) {
-    if (types[id] < kNormal || types[id] > kUnused)
+    if (types[id] < kNormal || types[id] > (bytes ? kUnused : kByte))
       refuse(text("token ", id, " ", in_quotes(tokens[id]), " has type ", types[id],
-                  "; byte-level BPE knows types 1 to 5"));
-    if (types[id] != kControl && types[id] != kUserDefined) continue;
-    definition.added.push_back({.id = static_cast<int32_t>(id),
-                                .content = std::string(tokens[id]),
-                                .special = types[id] == kControl});
+                  bytes ? "; byte-level BPE knows types 1 to 5" : "; known are types 1 to 6"));
+    const bool special = types[id] == kControl || (!bytes && types[id] == kUnknown);
+    if (!special && types[id] != kUserDefined) continue;
+    definition.added.push_back(
+        {.id = static_cast<int32_t>(id), .content = std::string(tokens[id]), .special = special});
   }
+  return types;
 }
 
 // "left right": tokens themselves hold no space, as the alphabet writes it as another character.
@@ -122,30 +142,91 @@ void read_template(const Metadata& metadata, bool add_bos, TokenizerDefinition& 
   }
 }
 
-}  // namespace
+// All 256 or none: with some of them, what a character becomes would depend on its bytes.
+bool has_byte_tokens(const TokenizerDefinition& definition, const std::vector<int64_t>& types) {
+  std::unordered_map<uint8_t, size_t> ids;
+  for (size_t id = 0; id < types.size(); ++id) {
+    if (types[id] != kByte) continue;
+    const std::string& token = definition.vocabulary[id];
+    const auto byte = byte_of_token(token);
+    if (!byte)
+      refuse(text("byte token ", id, " is ", in_quotes(token), ", not one of <0x00> to <0xFF>"));
+    ids.emplace(*byte, id);
+  }
+  if (!ids.empty() && ids.size() != 256)
+    refuse(text("the vocabulary has ", ids.size(), " byte tokens; all 256 are needed, or none"));
+  return !ids.empty();
+}
 
-TokenizerDefinition definition_from_gguf(const GgufHeader& header) {
-  const Metadata metadata(header);
-  const std::string_view model = metadata.word("tokenizer.ggml.model");
-  if (model != "gpt2")
-    refuse(text("the GGUF's tokenizer is ", in_quotes(model),
-                model == "llama" ? " (SentencePiece)" : "",
-                "; Plumb reads 'gpt2' (byte-level BPE)"));
-  const KnownPreTokenizer& pre = known_pre_tokenizer(metadata.word("tokenizer.ggml.pre"));
-  TokenizerDefinition definition;
+void read_sentencepiece(const Metadata& metadata, TokenizerDefinition& definition) {
+  definition.symbols = TokenizerDefinition::Symbols::kCharacters;
+  const auto types = read_vocabulary(metadata, definition);
+  const auto scores = metadata.numbers("tokenizer.ggml.scores");
+  if (scores.size() != types.size())
+    refuse(text("the GGUF has ", types.size(), " tokens but ", scores.size(), " scores"));
+  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); }))
+    refuse("the GGUF has a token whose score is not a number");
+  const VocabularyIndex index(definition.vocabulary);  // before what assumes that it is sane
+  const auto order = ranks_of_scores(scores);
+  std::vector<std::optional<uint32_t>> ranks(order.size());
+  for (size_t id = 0; id < order.size(); ++id)
+    if (types[id] == kNormal || types[id] == kUnused) ranks[id] = order[id];
+  definition.byte_fallback = has_byte_tokens(definition, types);
+  definition.late_fallback = definition.fuse_unknown = true;
+  definition.merges = merges_by_result(definition.vocabulary, ranks, /*loose_characters=*/true);
+  const std::string space(kSpaceSymbol);
+  definition.strip_first_space = metadata.flag("tokenizer.ggml.add_space_prefix", true);
+  if (definition.strip_first_space)
+    definition.normalizer.push_back({.kind = NormalizerStep::Kind::kPrepend, .content = space});
+  definition.normalizer.push_back(
+      {.kind = NormalizerStep::Kind::kReplace, .pattern = " ", .content = space});
+}
+
+void read_byte_level(const Metadata& metadata, const KnownPreTokenizer& pre,
+                     TokenizerDefinition& definition) {
   definition.steps = pre.steps;
-  definition.normalizer = pre.normalizer;
+  if (pre.nfc) definition.normalizer = {{.kind = NormalizerStep::Kind::kNfc}};
   definition.ignore_merges = pre.ignore_merges;
   read_vocabulary(metadata, definition);
   read_merges(metadata, definition);
   // transformers lets this option reach a ByteLevel that stands alone, and nothing else.
   if (definition.steps.size() == 1)
     definition.steps[0].add_prefix_space = metadata.flag("tokenizer.ggml.add_space_prefix", false);
+}
+
+}  // namespace
+
+TokenizerDefinition definition_from_gguf(const GgufHeader& header) {
+  const Metadata metadata(header);
+  const std::string_view model = metadata.word("tokenizer.ggml.model");
+  TokenizerDefinition definition;
+  bool add_bos = true;
+  if (model == "llama") {
+    read_sentencepiece(metadata, definition);
+  } else if (model == "gpt2") {
+    const bool named = header.metadata.contains("tokenizer.ggml.pre");
+    const auto& pre = known_pre_tokenizer(named ? metadata.word("tokenizer.ggml.pre") : "default");
+    read_byte_level(metadata, pre, definition);
+    add_bos = pre.add_bos;
+  } else {
+    refuse(text("the GGUF's tokenizer is ", in_quotes(model),
+                model == "t5"     ? " (unigram)"
+                : model == "bert" ? " (WordPiece)"
+                                  : "",
+                "; Plumb reads 'gpt2' (byte-level BPE) and 'llama' (SentencePiece's BPE)"));
+  }
   definition.bos = metadata.token_id("tokenizer.ggml.bos_token_id");
   definition.eos = metadata.token_id("tokenizer.ggml.eos_token_id");
   definition.unk = metadata.token_id("tokenizer.ggml.unknown_token_id");
   definition.pad = metadata.token_id("tokenizer.ggml.padding_token_id");
-  read_template(metadata, pre.add_bos, definition);
+  if (model == "llama") {  // llama.cpp's own where the file is silent
+    const auto has = [&](int32_t id) { return id < definition.size(); };
+    if (!definition.bos && has(1)) definition.bos = 1;
+    if (!definition.eos && has(2)) definition.eos = 2;
+    if (!definition.unk && has(0)) definition.unk = 0;
+    definition.unknown = definition.unk;
+  }
+  read_template(metadata, add_bos, definition);
   if (const auto* chat = metadata.find<std::string_view>("tokenizer.chat_template", "a string"))
     definition.chat_template = *chat;
   if (const auto* architecture =

@@ -4,12 +4,14 @@
 #include "base/error.h"
 #include "models/tokenizer/json_reader.h"
 #include "models/tokenizer/sources.h"
+#include "models/tokenizer/tokenizer_config.h"
 
 namespace plumb::models {
 namespace {
 
 using Kind = PreTokenizerStep::Kind;
 using Behaviour = PreTokenizerStep::Behaviour;
+using Prepend = PreTokenizerStep::Prepend;
 
 [[noreturn]] void refuse_type(const JsonObject& object, const char* known) {
   object.refuse(text("type ", in_quotes(object.type()), " is not supported; Plumb knows ", known));
@@ -67,29 +69,46 @@ void read_model(const JsonObject& model, TokenizerDefinition& definition) {
   // Files of before the field came are BPE when they have merges.
   const std::string type = model.string("type", model.has("merges") ? "BPE" : "unknown");
   if (type != "BPE")
-    model.refuse(text("type ", in_quotes(type), " is not supported; Plumb reads byte-level BPE"));
+    model.refuse(text("type ", in_quotes(type), " is not supported; Plumb reads BPE",
+                      type == "Unigram" ? ", and unigram from a tokenizer.model" : ""));
   if (model.has("dropout") && model.at("dropout") != 0.0)
     model.refuse("dropout makes ids random; it must be null");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (!model.string(key, "").empty())
       model.refuse(text("'", key, "' is not supported; it must be empty"));
-  if (model.flag("byte_fallback", false))
-    model.refuse("byte_fallback is not supported; byte-level BPE has no use for it");
+  definition.byte_fallback = model.flag("byte_fallback", false);
   definition.ignore_merges = model.flag("ignore_merges", false);
   definition.fuse_unknown = model.flag("fuse_unk", false);
   read_vocabulary(model, definition);
   read_merges(model, definition);
 }
 
+// {"String": ...} or {"Regex": ...}: the text, and whether it is meant literally.
+std::pair<std::string, bool> read_pattern(const JsonObject& owner) {
+  const JsonObject pattern = owner.object("pattern");
+  const bool literal = pattern.has("String");
+  return {pattern.string(literal ? "String" : "Regex"), literal};
+}
+
 void read_normalizer(const JsonObject& normalizer, TokenizerDefinition& definition) {
+  using StepKind = NormalizerStep::Kind;
   const std::string type = normalizer.type();
   if (type == "Sequence") {
     for (const JsonObject& step : normalizer.objects("normalizers"))
       read_normalizer(step, definition);
   } else if (type == "NFC") {
-    definition.normalizer = Normalizer::kNfc;
+    definition.normalizer.push_back({.kind = StepKind::kNfc});
+  } else if (type == "Prepend") {
+    definition.normalizer.push_back(
+        {.kind = StepKind::kPrepend, .content = normalizer.string("prepend")});
+  } else if (type == "Replace") {
+    auto [pattern, literal] = read_pattern(normalizer);
+    definition.normalizer.push_back({.kind = StepKind::kReplace,
+                                     .pattern = std::move(pattern),
+                                     .literal = literal,
+                                     .content = normalizer.string("content")});
   } else {
-    refuse_type(normalizer, "NFC and none");
+    refuse_type(normalizer, "Sequence, NFC, Prepend, Replace and none");
   }
 }
 
@@ -107,6 +126,22 @@ Behaviour read_behaviour(const JsonObject& split) {
   split.refuse(text("behavior ", in_quotes(name), " is not known"));
 }
 
+// Older files say `add_prefix_space` alone.
+PreTokenizerStep read_metaspace(const JsonObject& step) {
+  const bool wanted = step.flag("add_prefix_space", true);
+  const std::string scheme = step.string("prepend_scheme", wanted ? "always" : "never");
+  if (scheme != "always" && scheme != "first" && scheme != "never")
+    step.refuse(text("prepend_scheme ", in_quotes(scheme), " is not known"));
+  if (!wanted && scheme != "never")
+    step.refuse(text("add_prefix_space is false, but prepend_scheme ", in_quotes(scheme)));
+  return {.kind = Kind::kMetaspace,
+          .pattern = step.string("replacement"),
+          .prepend = scheme == "always"  ? Prepend::kAlways
+                     : scheme == "first" ? Prepend::kFirst
+                                         : Prepend::kNever,
+          .split = step.flag("split", true)};
+}
+
 void read_pre_tokenizer(const JsonObject& step, TokenizerDefinition& definition) {
   const std::string type = step.type();
   if (type == "Sequence") {
@@ -120,15 +155,16 @@ void read_pre_tokenizer(const JsonObject& step, TokenizerDefinition& definition)
     definition.steps.push_back(
         {.kind = Kind::kDigits, .individual_digits = step.flag("individual_digits", false)});
   } else if (type == "Split") {
-    const JsonObject pattern = step.object("pattern");
-    const bool literal = pattern.has("String");
+    auto [pattern, literal] = read_pattern(step);
     definition.steps.push_back({.kind = Kind::kSplit,
-                                .pattern = pattern.string(literal ? "String" : "Regex"),
+                                .pattern = std::move(pattern),
                                 .literal = literal,
                                 .invert = step.flag("invert", false),
                                 .behaviour = read_behaviour(step)});
+  } else if (type == "Metaspace") {
+    definition.steps.push_back(read_metaspace(step));
   } else {
-    refuse_type(step, "Sequence, ByteLevel, Digits and Split");
+    refuse_type(step, "Sequence, ByteLevel, Digits, Split and Metaspace");
   }
 }
 
@@ -141,11 +177,16 @@ std::vector<int32_t> template_ids(const JsonObject& post, const std::string& nam
   return result;
 }
 
-void read_post_processor(const JsonObject& post, TokenizerDefinition& definition) {
+// Whether there is a template.
+bool read_post_processor(const JsonObject& post, TokenizerDefinition& definition) {
   const std::string type = post.type();
   if (type == "Sequence") {
-    for (const JsonObject& step : post.objects("processors")) read_post_processor(step, definition);
-  } else if (type == "TemplateProcessing") {
+    bool found = false;
+    for (const JsonObject& step : post.objects("processors"))
+      found = read_post_processor(step, definition) || found;
+    return found;
+  }
+  if (type == "TemplateProcessing") {
     if (!definition.prefix.empty() || !definition.suffix.empty())
       post.refuse("a second template is not supported");
     bool text_seen = false;
@@ -160,13 +201,30 @@ void read_post_processor(const JsonObject& post, TokenizerDefinition& definition
         target.push_back(id);
     }
     if (!text_seen) post.refuse("the template has no place for the text");
-  } else if (type != "ByteLevel") {  // ByteLevel moves offsets, not ids
-    refuse_type(post, "TemplateProcessing, ByteLevel and Sequence");
+    return true;
   }
+  if (type != "ByteLevel")  // which moves offsets, not ids
+    refuse_type(post, "TemplateProcessing, ByteLevel and Sequence");
+  return false;
 }
 
-void require_byte_level(const JsonObject& decoder) {
-  if (decoder.type() != "ByteLevel") refuse_type(decoder, "ByteLevel");
+// Decoding writes bytes, and spaces for U+2581; what else a file can ask for is only whether the
+// first space is dropped.
+void read_decoder(const JsonObject& decoder, TokenizerDefinition& definition) {
+  const std::string type = decoder.type();
+  const bool bytes = definition.symbols == TokenizerDefinition::Symbols::kBytes;
+  if (type == "Sequence") {
+    for (const JsonObject& step : decoder.objects("decoders")) read_decoder(step, definition);
+  } else if (bytes ? type != "ByteLevel" : type == "ByteLevel") {
+    decoder.refuse(text("type ", in_quotes(type), " does not go with a pre-tokenizer ",
+                        bytes ? "that has" : "without", " ByteLevel"));
+  } else if (type == "Strip") {
+    definition.strip_first_space = decoder.string("content", " ") == " ";
+  } else if (type == "Metaspace") {
+    definition.strip_first_space = read_metaspace(decoder).prepend != Prepend::kNever;
+  } else if (type != "ByteLevel" && type != "Replace" && type != "ByteFallback" && type != "Fuse") {
+    refuse_type(decoder, "Sequence, ByteLevel, Metaspace, Replace, ByteFallback, Fuse and Strip");
+  }
 }
 
 void read_added_tokens(const JsonObject& root, TokenizerDefinition& definition) {
@@ -174,53 +232,9 @@ void read_added_tokens(const JsonObject& root, TokenizerDefinition& definition) 
   const auto tokens = root.objects("added_tokens");
   if (tokens.size() > kMaxAddedTokens)
     root.refuse(text(tokens.size(), " added tokens, more than ", kMaxAddedTokens));
-  for (const JsonObject& token : tokens) {
-    const bool special = token.flag("special", false);
-    definition.added.push_back({.id = token.token_id("id"),
-                                .content = token.string("content"),
-                                .special = special,
-                                .single_word = token.flag("single_word", false),
-                                .lstrip = token.flag("lstrip", false),
-                                .rstrip = token.flag("rstrip", false),
-                                .normalized = token.flag("normalized", !special)});
-  }
-  std::stable_sort(definition.added.begin(), definition.added.end(),
-                   [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
-  const VocabularyIndex index(definition.vocabulary);
-  for (const AddedToken& token : definition.added) {
-    const auto known = index.find(token.content);
-    const bool inside = static_cast<size_t>(token.id) < definition.vocabulary.size();
-    if (known ? *known != token.id : inside)
-      root.refuse(text("added token ", in_quotes(token.content), " has id ", token.id,
-                       ", but the vocabulary ",
-                       known ? text("gives it id ", *known)
-                             : text("holds ", in_quotes(definition.token(token.id)), " there")));
-  }
-}
-
-// A special token of tokenizer_config.json: its text, or an object with "content".
-std::optional<int32_t> special_token(const JsonObject& config, const char* key,
-                                     const TokenizerDefinition& definition) {
-  if (!config.has(key)) return std::nullopt;
-  const std::string content =
-      config.at(key).is_object() ? config.object(key).string("content") : config.string(key);
-  for (const AddedToken& token : definition.added)
-    if (token.content == content) return token.id;
-  const auto found = std::find(definition.vocabulary.begin(), definition.vocabulary.end(), content);
-  if (found == definition.vocabulary.end()) return std::nullopt;
-  return static_cast<int32_t>(found - definition.vocabulary.begin());
-}
-
-void read_config(std::string source, TokenizerDefinition& definition) {
-  const nlohmann::json parsed = parse_large_json(source);
-  const JsonObject config(parsed, "tokenizer_config.json");
-  definition.bos = special_token(config, "bos_token", definition);
-  definition.eos = special_token(config, "eos_token", definition);
-  definition.unk = special_token(config, "unk_token", definition);
-  definition.pad = special_token(config, "pad_token", definition);
-  if (config.has("chat_template") && config.at("chat_template").is_string())
-    definition.chat_template = config.string("chat_template");
-  definition.config_json = std::move(source);
+  for (const JsonObject& token : tokens)
+    definition.added.push_back(read_added_token(token, token.token_id("id")));
+  arrange_added_tokens(root, definition);
 }
 
 }  // namespace
@@ -231,13 +245,18 @@ TokenizerDefinition definition_from_json(std::string tokenizer, std::string conf
   TokenizerDefinition definition;
   read_model(root.object("model"), definition);
   if (root.has("normalizer")) read_normalizer(root.object("normalizer"), definition);
-  if (!root.has("pre_tokenizer"))
-    root.refuse("no pre_tokenizer; Plumb reads byte-level BPE, which has one");
-  read_pre_tokenizer(root.object("pre_tokenizer"), definition);
+  if (root.has("pre_tokenizer")) read_pre_tokenizer(root.object("pre_tokenizer"), definition);
+  using Symbols = TokenizerDefinition::Symbols;
+  const bool bytes = !definition.steps.empty() && definition.steps.back().kind == Kind::kByteLevel;
+  definition.symbols = bytes ? Symbols::kBytes : Symbols::kCharacters;
+  if (bytes && definition.byte_fallback)
+    root.refuse("model.byte_fallback is not supported; byte-level BPE has no use for it");
   read_added_tokens(root, definition);
-  if (root.has("post_processor")) read_post_processor(root.object("post_processor"), definition);
-  if (root.has("decoder")) require_byte_level(root.object("decoder"));
-  if (!config.empty()) read_config(std::move(config), definition);
+  const bool has_template =
+      root.has("post_processor") && read_post_processor(root.object("post_processor"), definition);
+  if (root.has("decoder")) read_decoder(root.object("decoder"), definition);
+  if (!config.empty())
+    read_tokenizer_config(std::move(config), /*decides=*/!has_template, /*bos=*/false, definition);
   definition.json = std::move(tokenizer);
   return definition;
 }

@@ -27,55 +27,53 @@ void byte_level(const PreTokenizerStep& step, std::string_view piece, WordSink& 
   step.use_regex ? words_of_gpt2(piece, sink) : sink.word(piece);
 }
 
-size_t character_length(std::string_view text, size_t at) {
-  const char* next = text.data() + at;
-  next_code_point(next);
-  return static_cast<size_t>(next - text.data()) - at;
-}
-
 }  // namespace
 
 PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps) {
   using Kind = PreTokenizerStep::Kind;
-  for (size_t i = 0; i < steps.size(); ++i)
-    if ((steps[i].kind == Kind::kByteLevel) != (i + 1 == steps.size()))
+  for (size_t i = 0; i + 1 < steps.size(); ++i)
+    if (steps[i].kind == Kind::kByteLevel)
       throw Error(ErrorKind::kInput,
                   "ByteLevel must be the last step of the pre-tokenizer, and the only one");
-  if (steps.empty())
-    throw Error(ErrorKind::kInput,
-                "the pre-tokenizer has no ByteLevel step; Plumb reads byte-level BPE");
   for (const PreTokenizerStep& step : steps) {
     Step made{step, std::nullopt};
-    if (step.kind == Kind::kSplit && !step.literal) made.regex.emplace(step.pattern);
+    if (step.kind == Kind::kMetaspace && step.pattern.empty())
+      throw Error(ErrorKind::kInput, "Metaspace needs a replacement, found an empty one");
+    if (step.kind == Kind::kSplit) made.pattern.emplace(step.pattern, step.literal);
+    if (step.kind == Kind::kMetaspace) made.pattern.emplace(step.pattern, /*literal=*/true);
     steps_.push_back(std::move(made));
   }
 }
 
-void PreTokenizer::split(std::string_view text, RegexScratch& scratch, WordSink& sink) const {
-  if (!text.empty()) run(0, text, scratch, sink);
+void PreTokenizer::split(std::string_view text, bool first, RegexScratch& scratch,
+                         WordSink& sink) const {
+  Run to{scratch, sink};
+  if (!text.empty()) run(0, text, first, to);
 }
 
-void PreTokenizer::run(size_t step, std::string_view piece, RegexScratch& scratch,
-                       WordSink& sink) const {
+void PreTokenizer::run(size_t step, std::string_view piece, bool first, Run& to) const {
+  if (step == steps_.size()) return to.sink.word(piece);
   switch (steps_[step].options.kind) {
     case PreTokenizerStep::Kind::kByteLevel:
-      return byte_level(steps_[step].options, piece, sink);
+      return byte_level(steps_[step].options, piece, to.sink);
     case PreTokenizerStep::Kind::kDigits:
-      return run_digits(step, piece, scratch, sink);
+      return run_digits(step, piece, first, to);
     case PreTokenizerStep::Kind::kSplit:
-      return run_split(step, piece, scratch, sink);
+      return run_split(step, piece, first, to);
+    case PreTokenizerStep::Kind::kMetaspace:
+      return run_metaspace(step, piece, first, to);
   }
 }
 
-void PreTokenizer::run_digits(size_t step, std::string_view piece, RegexScratch& scratch,
-                              WordSink& sink) const {
+void PreTokenizer::run_digits(size_t step, std::string_view piece, bool first, Run& to) const {
   const auto& classes = CharacterClasses::table();
   const bool individual = steps_[step].options.individual_digits;
   const char* const end = piece.data() + piece.size();
   const char* begin = piece.data();  // of the piece that is being collected
   bool collecting_digits = false;
   const auto flush = [&](const char* until) {
-    if (begin != until) run(step + 1, {begin, static_cast<size_t>(until - begin)}, scratch, sink);
+    const std::string_view part(begin, static_cast<size_t>(until - begin));
+    if (!part.empty()) run(step + 1, part, first && begin == piece.data(), to);
     begin = until;
   };
   for (const char* at = begin; at != end;) {
@@ -87,47 +85,29 @@ void PreTokenizer::run_digits(size_t step, std::string_view piece, RegexScratch&
   flush(end);
 }
 
-void PreTokenizer::run_split(size_t step, std::string_view piece, RegexScratch& scratch,
-                             WordSink& sink) const {
+void PreTokenizer::run_split(size_t step, std::string_view piece, bool first, Run& to) const {
   const Step& current = steps_[step];
-  auto pieces = delimiters(current, piece, scratch);
+  auto pieces = current.pattern->pieces(piece, to.scratch);
   if (current.options.invert)
-    for (Piece& p : pieces) p.flag = !p.flag;
+    for (Piece& p : pieces) p.matches = !p.matches;
   for (const Piece& p : arrange(current.options.behaviour, std::move(pieces)))
-    if (!p.flag && p.begin != p.end)
-      run(step + 1, piece.substr(p.begin, p.end - p.begin), scratch, sink);
+    if (!p.matches && p.begin != p.end)
+      run(step + 1, piece.substr(p.begin, p.end - p.begin), first && p.begin == 0, to);
 }
 
-// The whole piece in order, matches flagged. An empty match counts, but not right behind another
-// match.
-std::vector<PreTokenizer::Piece> PreTokenizer::delimiters(const Step& step, std::string_view piece,
-                                                          RegexScratch& scratch) {
-  const std::string& literal = step.options.pattern;
-  if (step.options.literal && literal.empty()) return {{0, piece.size(), false}};
-  const auto find = [&](size_t from) -> std::optional<std::pair<size_t, size_t>> {
-    if (!step.options.literal) return step.regex->find(piece, from, scratch);
-    const size_t found = piece.find(literal, from);
-    if (found == std::string_view::npos) return std::nullopt;
-    return std::pair(found, found + literal.size());
-  };
-  std::vector<Piece> pieces;
-  size_t covered = 0, from = 0;
-  std::optional<size_t> last_end;
-  while (from <= piece.size()) {
-    const auto match = find(from);
-    if (!match) break;
-    const auto [begin, end] = *match;
-    if (begin == end && last_end == end) {
-      from += from < piece.size() ? character_length(piece, from) : 1;
-      continue;
-    }
-    if (covered != begin) pieces.push_back({covered, begin, false});
-    pieces.push_back({begin, end, true});
-    covered = from = end;
-    last_end = end;
-  }
-  if (covered != piece.size()) pieces.push_back({covered, piece.size(), false});
-  return pieces;
+void PreTokenizer::run_metaspace(size_t step, std::string_view piece, bool first, Run& to) const {
+  const PreTokenizerStep& options = steps_[step].options;
+  std::string made;
+  for (const char c : piece) c == ' ' ? made += options.pattern : made += c;
+  using Prepend = PreTokenizerStep::Prepend;
+  if ((options.prepend == Prepend::kAlways || (options.prepend == Prepend::kFirst && first)) &&
+      !made.starts_with(options.pattern))
+    made.insert(0, options.pattern);
+  if (!options.split) return run(step + 1, made, first, to);
+  auto pieces = steps_[step].pattern->pieces(made, to.scratch);
+  for (const Piece& p : arrange(Behaviour::kMergedWithNext, std::move(pieces)))
+    run(step + 1, std::string_view(made).substr(p.begin, p.end - p.begin), first && p.begin == 0,
+        to);
 }
 
 // Joins delimiters to their neighbours as `tokenizers`' SplitDelimiterBehavior does.
@@ -140,14 +120,14 @@ std::vector<PreTokenizer::Piece> PreTokenizer::arrange(Behaviour behaviour,
   bool previous = false;
   for (const Piece& piece : pieces) {
     const bool join = behaviour == Behaviour::kIsolated     ? false
-                      : behaviour == Behaviour::kContiguous ? piece.flag == previous
-                                                            : piece.flag && !previous;
+                      : behaviour == Behaviour::kContiguous ? piece.matches == previous
+                                                            : piece.matches && !previous;
     if (join && !joined.empty()) {
       backwards ? joined.back().begin = piece.begin : joined.back().end = piece.end;
     } else {
       joined.push_back({piece.begin, piece.end, false});
     }
-    previous = piece.flag;
+    previous = piece.matches;
   }
   if (backwards) std::reverse(joined.begin(), joined.end());
   return joined;

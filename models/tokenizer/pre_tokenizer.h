@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/tokenizer/definition.h"
-#include "models/tokenizer/regex.h"
+#include "models/tokenizer/pattern.h"
 
 namespace plumb::models {
 
@@ -33,22 +33,23 @@ const char* gpt2_word_end(const char* begin, const char* end);
 class PreTokenizer {
  public:
   explicit PreTokenizer(const std::vector<PreTokenizerStep>& steps);
-  void split(std::string_view text, RegexScratch& scratch, WordSink& sink) const;
+  /// `first`: nothing stands before `text`, which Metaspace can depend on.
+  void split(std::string_view text, bool first, RegexScratch& scratch, WordSink& sink) const;
 
  private:
   struct Step {
     PreTokenizerStep options;
-    std::optional<Regex> regex;
+    std::optional<Pattern> pattern;
   };
-  struct Piece {
-    size_t begin = 0, end = 0;
-    bool flag = false;  ///< the piece is a delimiter; after `arrange`: it is to be removed
+  struct Run {
+    RegexScratch& scratch;
+    WordSink& sink;
   };
-  void run(size_t step, std::string_view piece, RegexScratch& scratch, WordSink& sink) const;
-  void run_digits(size_t step, std::string_view piece, RegexScratch& scratch, WordSink& sink) const;
-  void run_split(size_t step, std::string_view piece, RegexScratch& scratch, WordSink& sink) const;
-  static std::vector<Piece> delimiters(const Step& step, std::string_view piece,
-                                       RegexScratch& scratch);
+  using Piece = Pattern::Piece;  ///< after `arrange`, `matches` says that it is to be removed
+  void run(size_t step, std::string_view piece, bool first, Run& to) const;
+  void run_digits(size_t step, std::string_view piece, bool first, Run& to) const;
+  void run_split(size_t step, std::string_view piece, bool first, Run& to) const;
+  void run_metaspace(size_t step, std::string_view piece, bool first, Run& to) const;
   static std::vector<Piece> arrange(PreTokenizerStep::Behaviour behaviour,
                                     std::vector<Piece> pieces);
 

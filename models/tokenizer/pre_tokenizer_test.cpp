@@ -24,7 +24,7 @@ class Collector : public WordSink {
 Words split(const PreTokenizer& pre_tokenizer, std::string_view text) {
   RegexScratch scratch;
   Collector collector;
-  pre_tokenizer.split(text, scratch, collector);
+  pre_tokenizer.split(text, /*first=*/true, scratch, collector);
   return collector.words;
 }
 
@@ -82,14 +82,32 @@ TEST(PreTokenizer, KnownOnesTakeRunsOfAMillionCharacters) {
   }
 }
 
-TEST(PreTokenizer, NeedsOneByteLevelStepAndThatLast) {
-  EXPECT_THAT(error_of([] { PreTokenizer made({}); }).what(), HasSubstr("no ByteLevel step"));
-  EXPECT_THAT(error_of([] { PreTokenizer made({{.kind = Kind::kDigits}}); }).what(),
-              HasSubstr("ByteLevel must be the last step"));
-  EXPECT_THAT(error_of([] {
-                PreTokenizer made({{.kind = Kind::kByteLevel}, {.kind = Kind::kByteLevel}});
-              }).what(),
-              HasSubstr("and the only one"));
+TEST(PreTokenizer, TakesByteLevelAsTheLastStepAlone) {
+  for (const Kind behind : {Kind::kByteLevel, Kind::kDigits})
+    EXPECT_THAT(
+        error_of([&] {
+          PreTokenizer made({{.kind = Kind::kByteLevel}, {.kind = behind}});
+        }).what(),
+        HasSubstr("ByteLevel must be the last step of the pre-tokenizer, and the only one"));
+}
+
+TEST(PreTokenizer, OfNoStepsTakesTheTextAsOneWord) {
+  EXPECT_THAT(split(PreTokenizer({}), "a b  c"), ElementsAre("a b  c"));
+}
+
+TEST(PreTokenizer, PutsMetaspaceBeforeTheFirstPieceOrAllOrNone) {
+  using Prepend = PreTokenizerStep::Prepend;
+  const auto words = [](Prepend prepend, bool cut, std::string_view text) {
+    return split(
+        PreTokenizer(
+            {{.kind = Kind::kDigits, .individual_digits = true},
+             {.kind = Kind::kMetaspace, .pattern = "_", .prepend = prepend, .split = cut}}),
+        text);
+  };
+  EXPECT_THAT(words(Prepend::kAlways, true, "a b7c d"), ElementsAre("_a", "_b", "_7", "_c", "_d"));
+  EXPECT_THAT(words(Prepend::kFirst, true, "a b7c d"), ElementsAre("_a", "_b", "7", "c", "_d"));
+  EXPECT_THAT(words(Prepend::kNever, false, "a b7c  d"), ElementsAre("a_b", "7", "c__d"));
+  EXPECT_THAT(words(Prepend::kAlways, false, " a"), ElementsAre("_a"));
 }
 
 TEST(PreTokenizer, SplitsAtALiteralThatLooksLikeAPattern) {

@@ -96,6 +96,31 @@ inline bool is_tested(size_t group) {
 #endif
 }
 
+inline std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines(1);
+  for (const char c : text) c == '\n' ? lines.emplace_back() : lines.back() += c;
+  return lines;
+}
+
+/// The texts of a JSONL file's content.
+inline std::vector<std::string> documents(const std::string& jsonl) {
+  std::vector<std::string> texts;
+  for (const std::string& line : lines_of(jsonl))
+    if (!line.empty()) texts.push_back(nlohmann::json::parse(line).at("text").get<std::string>());
+  return texts;
+}
+
+inline std::string from_base64(const std::string& coded) {
+  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t bits = 0;
+  for (size_t i = 0; i < coded.size() && coded[i] != '='; ++i) {
+    bits = bits << 6 | static_cast<uint32_t>(digits.find(coded[i]));
+    if (i % 4 != 0) bytes.push_back(static_cast<char>(bits >> (6 - 2 * (i % 4))));
+  }
+  return bytes;
+}
+
 inline std::string utf8(uint32_t point) {
   std::string text;
   append_utf8(text, point);

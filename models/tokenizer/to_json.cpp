@@ -32,6 +32,11 @@ const char* behaviour_name(PreTokenizerStep::Behaviour behaviour) {
   throw Error(ErrorKind::kInvariant, "a split behaviour without a name");
 }
 
+const char* prepend_name(PreTokenizerStep::Prepend prepend) {
+  using Prepend = PreTokenizerStep::Prepend;
+  return prepend == Prepend::kAlways ? "always" : prepend == Prepend::kFirst ? "first" : "never";
+}
+
 Json to_json(const PreTokenizerStep& step) {
   using Kind = PreTokenizerStep::Kind;
   switch (step.kind) {
@@ -47,11 +52,54 @@ Json to_json(const PreTokenizerStep& step) {
               {"add_prefix_space", step.add_prefix_space},
               {"trim_offsets", true},
               {"use_regex", step.use_regex}};
+    case Kind::kMetaspace:
+      return {{"type", "Metaspace"},
+              {"replacement", step.pattern},
+              {"prepend_scheme", prepend_name(step.prepend)},
+              {"split", step.split}};
   }
   throw Error(ErrorKind::kInvariant, "a pre-tokenizer step without a name");
 }
 
+Json to_json(const NormalizerStep& step) {
+  using Kind = NormalizerStep::Kind;
+  switch (step.kind) {
+    case Kind::kNfc:
+      return {{"type", "NFC"}};
+    case Kind::kPrepend:
+      return {{"type", "Prepend"}, {"prepend", step.content}};
+    case Kind::kReplace:
+      return {{"type", "Replace"},
+              {"pattern", {{step.literal ? "String" : "Regex", step.pattern}}},
+              {"content", step.content}};
+  }
+  throw Error(ErrorKind::kInvariant, "a normaliser step without a name");
+}
+
+Json normalizer(const std::vector<NormalizerStep>& steps) {
+  if (steps.empty()) return {};
+  if (steps.size() == 1) return to_json(steps[0]);
+  Json list = Json::array();
+  for (const NormalizerStep& step : steps) list.push_back(to_json(step));
+  return {{"type", "Sequence"}, {"normalizers", list}};
+}
+
+Json decoder(const TokenizerDefinition& definition) {
+  if (definition.symbols == TokenizerDefinition::Symbols::kBytes)
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", true},
+            {"trim_offsets", true},
+            {"use_regex", true}};
+  Json list = {{{"type", "Replace"}, {"pattern", {{"String", kSpaceSymbol}}}, {"content", " "}},
+               {{"type", "ByteFallback"}},
+               {{"type", "Fuse"}}};
+  if (definition.strip_first_space)
+    list.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  return {{"type", "Sequence"}, {"decoders", list}};
+}
+
 Json pre_tokenizer(const std::vector<PreTokenizerStep>& steps) {
+  if (steps.empty()) return {};
   if (steps.size() == 1) return to_json(steps[0]);
   Json list = Json::array();
   for (const PreTokenizerStep& step : steps) list.push_back(to_json(step));
@@ -98,16 +146,18 @@ Json vocabulary(const TokenizerDefinition& definition) {
 Json model(const TokenizerDefinition& definition) {
   const auto& tokens = definition.vocabulary;
   Json merges = Json::array();
-  for (const Merge& merge : definition.merges)
+  for (const Merge& merge : definition.merges) {
+    if (merge.left < 0 || merge.right < 0) continue;  // `tokenizers` merges tokens only
     merges.push_back(
         {tokens[static_cast<size_t>(merge.left)], tokens[static_cast<size_t>(merge.right)]});
+  }
   return {{"type", "BPE"},
           {"dropout", nullptr},
           {"unk_token", definition.unknown ? Json(definition.token(*definition.unknown)) : Json()},
           {"continuing_subword_prefix", nullptr},
           {"end_of_word_suffix", nullptr},
           {"fuse_unk", definition.fuse_unknown},
-          {"byte_fallback", false},
+          {"byte_fallback", definition.byte_fallback},
           {"ignore_merges", definition.ignore_merges},
           {"vocab", vocabulary(definition)},
           {"merges", merges}};
@@ -118,19 +168,14 @@ Json model(const TokenizerDefinition& definition) {
 std::string tokenizer_json(const TokenizerDefinition& definition) {
   Json added = Json::array();
   for (const AddedToken& token : definition.added) added.push_back(to_json(token));
-  const bool nfc = definition.normalizer == Normalizer::kNfc;
   const Json json = {{"version", "1.0"},
                      {"truncation", nullptr},
                      {"padding", nullptr},
                      {"added_tokens", added},
-                     {"normalizer", nfc ? Json{{"type", "NFC"}} : Json()},
+                     {"normalizer", normalizer(definition.normalizer)},
                      {"pre_tokenizer", pre_tokenizer(definition.steps)},
                      {"post_processor", post_processor(definition)},
-                     {"decoder",
-                      {{"type", "ByteLevel"},
-                       {"add_prefix_space", true},
-                       {"trim_offsets", true},
-                       {"use_regex", true}}},
+                     {"decoder", decoder(definition)},
                      {"model", model(definition)}};
   return json.dump(2) + "\n";
 }

@@ -1,18 +1,17 @@
 #include "models/tokenizer/tokenizer.h"
 
 #include <algorithm>
-#include <fstream>
 #include <mutex>
-#include <system_error>
+#include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "models/tokenizer/added_tokens.h"
 #include "models/tokenizer/bpe.h"
 #include "models/tokenizer/byte_alphabet.h"
-#include "models/tokenizer/nfc.h"
 #include "models/tokenizer/pre_tokenizer.h"
+#include "models/tokenizer/sentencepiece.h"
 #include "models/tokenizer/sources.h"
+#include "models/tokenizer/text_normalizer.h"
 #include "models/tokenizer/unicode.h"
 
 namespace plumb::models {
@@ -57,12 +56,15 @@ class BpeSink : public WordSink {
 };
 
 // Tokens that are looked for in the text as it is, or in the text once normalised.
-std::vector<AddedToken> added_tokens(const TokenizerDefinition& definition, bool normalized) {
+std::vector<AddedToken> added_tokens(const TokenizerDefinition& definition, bool normalized,
+                                     const TextNormalizer& normalizer) {
   std::vector<AddedToken> chosen;
+  RegexScratch scratch;
   for (AddedToken token : definition.added) {
     if (token.normalized != normalized) continue;
-    if (normalized && definition.normalizer == Normalizer::kNfc)
-      token.content = to_nfc(token.content);
+    std::string storage;
+    if (normalized) token.content = normalizer.normalize(token.content, storage, scratch);
+    if (token.content.empty()) continue;  // the normaliser takes all of it: it is never found
     chosen.push_back(std::move(token));
   }
   // `tokenizers` puts special tokens first; it matters where two are equal once normalised.
@@ -76,7 +78,9 @@ std::vector<AddedToken> added_tokens(const TokenizerDefinition& definition, bool
 struct Tokenizer::Impl {
   TokenizerDefinition definition;
   VocabularyIndex index;
-  Bpe bpe;
+  std::optional<SentencePiece> sentencepiece;  ///< else all of the following
+  std::optional<Bpe> bpe;
+  TextNormalizer normalizer;
   PreTokenizer pre_tokenizer;
   AddedTokenFinder raw_tokens, normalized_tokens;
   std::vector<std::string> token_bytes;
@@ -85,34 +89,64 @@ struct Tokenizer::Impl {
   explicit Impl(TokenizerDefinition made)
       : definition((require_consistent(made), std::move(made))),
         index(definition.vocabulary),
-        bpe(definition, index),
+        normalizer(definition.normalizer),
         pre_tokenizer(definition.steps),
-        raw_tokens(added_tokens(definition, false)),
-        normalized_tokens(added_tokens(definition, true)) {
+        raw_tokens(added_tokens(definition, false, normalizer)),
+        normalized_tokens(added_tokens(definition, true, normalizer)) {
+    if (definition.sentencepiece.empty())
+      bpe.emplace(definition, index);
+    else
+      sentencepiece.emplace(definition.sentencepiece);
     token_bytes.resize(static_cast<size_t>(definition.size()));
-    for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
-      const std::string& token = definition.vocabulary[id];
-      token_bytes[id] = bytes_of_symbols(token).value_or(token);
-    }
+    for (size_t id = 0; id < definition.vocabulary.size(); ++id)
+      token_bytes[id] = bytes_of(definition.vocabulary[id]);
     // The content itself, even where it could be read as alphabet: so that decoding gives the text
-    // back.
+    // back. One that is looked for in normalised text stands for what the normaliser began with.
     for (const AddedToken& token : definition.added)
-      token_bytes[static_cast<size_t>(token.id)] = token.content;
+      token_bytes[static_cast<size_t>(token.id)] =
+          token.normalized && definition.symbols == TokenizerDefinition::Symbols::kCharacters
+              ? bytes_of(token.content)
+              : token.content;
+  }
+
+  std::string bytes_of(const std::string& token) const {
+    if (definition.symbols == TokenizerDefinition::Symbols::kBytes)
+      return bytes_of_symbols(token).value_or(token);
+    const auto byte = definition.byte_fallback ? byte_of_token(token) : std::nullopt;
+    if (byte) return std::string(1, static_cast<char>(*byte));
+    std::string bytes = token;
+    for (size_t at = 0; (at = bytes.find(kSpaceSymbol, at)) != std::string::npos; ++at)
+      bytes.replace(at, kSpaceSymbol.size(), 1, ' ');
+    return bytes;
   }
 
   void encode(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const {
-    BpeSink sink(bpe, scratch.bpe, out);
     for (const auto& raw : raw_tokens.split(text)) {
-      if (raw.id >= 0) {
+      const bool first = raw.text.data() == text.data();
+      if (raw.id >= 0)
         out.push_back(raw.id);
-        continue;
-      }
-      std::string normalised;
-      std::string_view piece = raw.text;
-      if (definition.normalizer == Normalizer::kNfc && !is_surely_nfc(piece))
-        piece = normalised = to_nfc(piece);
-      for (const auto& part : normalized_tokens.split(piece))
-        part.id >= 0 ? out.push_back(part.id) : pre_tokenizer.split(part.text, scratch.regex, sink);
+      else if (sentencepiece)
+        sentencepiece->encode(raw.text, gets_prefix(first), out);
+      else
+        encode_between(raw.text, first, scratch, out);
+    }
+  }
+
+  bool gets_prefix(bool first) const {
+    using Prepend = PreTokenizerStep::Prepend;
+    return definition.prefix_pieces == Prepend::kAlways ||
+           (first && definition.prefix_pieces == Prepend::kFirst);
+  }
+
+  void encode_between(std::string_view text, bool first, Scratch& scratch,
+                      std::vector<int32_t>& out) const {
+    BpeSink sink(*bpe, scratch.bpe, out);
+    std::string storage;
+    const std::string_view normalised = normalizer.normalize(text, storage, scratch.regex);
+    for (const auto& part : normalized_tokens.split(normalised)) {
+      const bool leads = first && part.text.data() == normalised.data();
+      part.id >= 0 ? out.push_back(part.id)
+                   : pre_tokenizer.split(part.text, leads, scratch.regex, sink);
     }
   }
 };
@@ -121,54 +155,17 @@ Tokenizer Tokenizer::from_gguf(const GgufHeader& header) {
   return Tokenizer(std::make_shared<const Impl>(definition_from_gguf(header)));
 }
 
-Tokenizer Tokenizer::from_json(const std::filesystem::path& tokenizer_json) try {
-  // The largest vocabularies in use make files of 40 MB.
-  constexpr uintmax_t kMaxFileBytes = uintmax_t{128} << 20;
-  std::error_code unknown;
-  const uintmax_t size = std::filesystem::file_size(tokenizer_json, unknown);
-  if (!unknown && size > kMaxFileBytes)
-    throw Error(ErrorKind::kInput, text(size, " bytes; a tokenizer.json of more than ",
-                                        kMaxFileBytes, " bytes is refused"));
-  const auto beside = [&tokenizer_json](const char* name) {
-    const auto path = tokenizer_json.parent_path() / name;
-    return std::filesystem::exists(path) ? read_file(path) : std::string();
-  };
-  auto definition =
-      definition_from_json(read_file(tokenizer_json), beside("tokenizer_config.json"));
-  if (definition.chat_template.empty()) definition.chat_template = beside("chat_template.jinja");
-  return Tokenizer(std::make_shared<const Impl>(std::move(definition)));
-} catch (const Error& error) {
-  throw error.within(tokenizer_json.filename().string());
+Tokenizer Tokenizer::from_json(const std::filesystem::path& tokenizer_json) {
+  return open(tokenizer_json);
 }
 
 Tokenizer Tokenizer::open(const std::filesystem::path& model) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(model)) {
-    if (model.extension() == ".json") return from_json(model);
-    if (model.extension() == ".model")
-      throw Error(ErrorKind::kInput,
-                  text(in_quotes(model.filename().string()),
-                       " is a SentencePiece model; Plumb reads byte-level BPE from a GGUF or a "
-                       "tokenizer.json"));
-    std::string magic(4, '\0');
-    std::ifstream(model, std::ios::binary).read(magic.data(), 4);
-    if (magic == "GGUF" || !fs::exists(model)) {
-      const MappedFile file(model);
-      try {
-        return from_gguf(parse_gguf(file.bytes()));
-      } catch (const Error& error) {
-        throw error.within(model.filename().string());
-      }
-    }
+  const std::filesystem::path file = tokenizer_file(model);
+  try {
+    return Tokenizer(std::make_shared<const Impl>(definition_of_file(file)));
+  } catch (const Error& error) {
+    throw error.within(file.filename().string());
   }
-  const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
-  if (!fs::exists(folder / "tokenizer.json"))
-    throw Error(
-        ErrorKind::kInput,
-        text("no tokenizer.json in ", in_quotes(folder.filename().string()),
-             fs::exists(folder / "tokenizer.model") ? ", only a SentencePiece tokenizer.model" : "",
-             "; Plumb reads byte-level BPE from a GGUF or a tokenizer.json"));
-  return from_json(folder / "tokenizer.json");
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool special_tokens) const {
@@ -193,6 +190,7 @@ std::string Tokenizer::decode(const std::vector<int32_t>& ids) const {
                   text("token id ", id, " is out of range; ids are 0 to ", vocabulary_size() - 1));
     bytes += impl_->token_bytes[static_cast<size_t>(id)];
   }
+  if (impl_->definition.strip_first_space && bytes.starts_with(' ')) bytes.erase(0, 1);
   return bytes;
 }
 
@@ -201,8 +199,10 @@ int64_t Tokenizer::vocabulary_size() const {
 }
 
 std::string Tokenizer::to_json() const {
-  return impl_->definition.json.empty() ? tokenizer_json(impl_->definition)
-                                        : impl_->definition.json;
+  const TokenizerDefinition& definition = impl_->definition;
+  if (!definition.json.empty()) return definition.json;
+  return tokenizer_json(definition.sentencepiece.empty() ? definition
+                                                         : without_sentencepiece(definition));
 }
 
 std::string Tokenizer::to_config_json() const { return tokenizer_config_json(impl_->definition); }

@@ -12,8 +12,8 @@
 
 namespace plumb::models {
 
-/// Text to token ids and back: byte-level BPE with added tokens, equal token for token to Hugging
-/// Face `tokenizers`.
+/// Text to token ids and back: BPE of bytes or of characters with added tokens, equal token for
+/// token to Hugging Face `tokenizers`, SentencePiece or tiktoken, whichever the file was made for.
 ///
 /// Errors: Error{kInput} when a vocabulary has holes or duplicates, a merge names an unknown token,
 /// the model is not BPE, or the pre-tokenizer is not one that Plumb knows (by name, with the list).
@@ -22,8 +22,9 @@ class Tokenizer {
  public:
   static Tokenizer from_gguf(const GgufHeader& header);
   static Tokenizer from_json(const std::filesystem::path& tokenizer_json);
-  /// Beside a model: the GGUF file itself, or the tokenizer.json in its folder. `vocabulary_size`
-  /// is the config's V.
+  /// Beside a model: the GGUF file itself, or of the files in its folder the first that is there of
+  /// tokenizer.json, tokenizer.model (SentencePiece) and qwen.tiktoken. Any of them can be named
+  /// itself.
   static Tokenizer open(const std::filesystem::path& model);
 
   /// Ids of `text`. `special_tokens` adds BOS or EOS where the tokenizer's own files say so. Added
@@ -31,13 +32,14 @@ class Tokenizer {
   /// Error{kInput} with the byte's position.
   std::vector<int32_t> encode(std::string_view text, bool special_tokens = false) const;
 
-  /// The bytes of `ids`, which need not be valid UTF-8. Error{kInput} for an id out of range.
+  /// The bytes of `ids`, which need not be valid UTF-8; without the space that SentencePiece's
+  /// vocabularies put before a text. Error{kInput} for an id out of range.
   std::string decode(const std::vector<int32_t>& ids) const;
 
   int64_t vocabulary_size() const;  ///< one more than the largest id, added tokens included
 
-  /// A tokenizer.json that `tokenizers` loads to the same ids: the file itself, or made from GGUF
-  /// metadata.
+  /// A tokenizer.json that `tokenizers` loads to the same ids: the file itself, or made from what
+  /// the tokenizer came from. Error{kInput} for a SentencePiece model that is not plain BPE.
   std::string to_json() const;
   /// tokenizer_config.json with the class, BOS, EOS, UNK and PAD tokens and the chat template.
   std::string to_config_json() const;

@@ -9,22 +9,11 @@ namespace plumb::models {
 namespace {
 
 using nlohmann::json;
+using testing::documents;
 using testing::from_environment;
 using testing::golden;
 using testing::IdDigest;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines(1);
-  for (const char c : text) c == '\n' ? lines.emplace_back() : lines.back() += c;
-  return lines;
-}
-
-std::vector<std::string> documents(const std::string& jsonl) {
-  std::vector<std::string> texts;
-  for (const std::string& line : lines_of(jsonl))
-    if (!line.empty()) texts.push_back(json::parse(line).at("text").get<std::string>());
-  return texts;
-}
+using testing::lines_of;
 
 // `expected` holds [count, digest] of each `size` texts.
 void expect_groups(const Tokenizer& tokenizer, const std::vector<std::string>& texts, size_t size,
@@ -209,11 +198,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Source{"qwen2", "PLUMB_TEST_DATA", "tokenizers/ggml-vocab-gpt-2.gguf"}),
     name_of);
 
-// The vocabulary's own vectors, which another project published beside it.
-TEST(Gpt2VectorsGolden, AreReproduced) {
-  const auto base = from_environment("PLUMB_TEST_DATA", "tokenizers/ggml-vocab-gpt-2.gguf");
+// The vocabularies' own vectors, which another project published beside them.
+class VectorsGolden : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(VectorsGolden, AreReproduced) {
+  const auto base =
+      from_environment("PLUMB_TEST_DATA", std::string("tokenizers/ggml-vocab-") + GetParam());
   if (base.empty() || !std::filesystem::exists(base))
-    GTEST_SKIP() << "PLUMB_TEST_DATA names no folder with tokenizers/ggml-vocab-gpt-2.gguf";
+    GTEST_SKIP() << "PLUMB_TEST_DATA names no folder with tokenizers/ggml-vocab-" << GetParam();
   const Tokenizer tokenizer = Tokenizer::open(base);
   std::string texts = read_file(base.string() + ".inp");
   const auto rows = lines_of(read_file(base.string() + ".out"));
@@ -228,6 +220,7 @@ TEST(Gpt2VectorsGolden, AreReproduced) {
   }
   EXPECT_EQ(row, 46u);
 }
+INSTANTIATE_TEST_SUITE_P(Of, VectorsGolden, ::testing::Values("gpt-2.gguf", "llama-spm.gguf"));
 
 }  // namespace
 }  // namespace plumb::models

@@ -1,0 +1,81 @@
+#include <array>
+#include <fstream>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "models/tokenizer/sources.h"
+
+namespace plumb::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+// In the order in which they are looked for.
+constexpr std::array kNames{"tokenizer.json", "tokenizer.model", "qwen.tiktoken"};
+
+bool is_gguf(const fs::path& file) {
+  std::string magic(4, '\0');
+  std::ifstream(file, std::ios::binary).read(magic.data(), 4);
+  return magic == "GGUF";
+}
+
+void require_size(const fs::path& file) {
+  // The largest vocabularies in use make files of 40 MB.
+  constexpr uintmax_t kMaxFileBytes = uintmax_t{128} << 20;
+  std::error_code unknown;
+  const uintmax_t size = fs::file_size(file, unknown);
+  if (!unknown && size > kMaxFileBytes)
+    throw Error(ErrorKind::kInput, text(size, " bytes; a tokenizer's file of more than ",
+                                        kMaxFileBytes, " bytes is refused"));
+}
+
+std::string read_beside(const fs::path& file, const char* name) {
+  const fs::path path = file.parent_path() / name;
+  if (!fs::exists(path)) return {};
+  require_size(path);
+  return read_file(path);
+}
+
+TokenizerDefinition read(const fs::path& file) {
+  const std::string config = read_beside(file, "tokenizer_config.json");
+  if (file.extension() == ".tiktoken") return definition_from_tiktoken(read_file(file), config);
+  if (file.extension() == ".model")
+    return definition_from_sentencepiece(read_file(file),
+                                         {config, read_beside(file, "added_tokens.json")});
+  return definition_from_json(read_file(file), config);
+}
+
+}  // namespace
+
+fs::path tokenizer_file(const fs::path& model) {
+  if (!fs::is_directory(model)) {
+    const std::string extension = model.extension().string();
+    if (extension == ".json" || extension == ".model" || extension == ".tiktoken" ||
+        !fs::exists(model) || is_gguf(model))
+      return model;
+  }
+  const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
+  std::string names;
+  for (const char* name : kNames) {
+    if (fs::exists(folder / name)) return folder / name;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  throw Error(ErrorKind::kInput, text("no tokenizer in ", in_quotes(folder.filename().string()),
+                                      "; one of ", names, " is needed"));
+}
+
+TokenizerDefinition definition_of_file(const fs::path& file) {
+  const std::string extension = file.extension().string();
+  if (extension != ".json" && extension != ".model" && extension != ".tiktoken") {
+    const MappedFile mapped(file);
+    return definition_from_gguf(parse_gguf(mapped.bytes()));
+  }
+  require_size(file);
+  TokenizerDefinition definition = read(file);
+  if (definition.chat_template.empty())
+    definition.chat_template = read_beside(file, "chat_template.jinja");
+  return definition;
+}
+
+}  // namespace plumb::models
