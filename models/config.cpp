@@ -41,11 +41,25 @@ void validate(const ModelConfig& config) {
                 text("the model has ", config.head_count, " heads and ", config.kv_head_count,
                      " key and value heads; the second must "
                      "divide the first"));
-  if (config.head_width % 2 != 0)
-    throw Error(ErrorKind::kInput, text("the model's head width is ", config.head_width,
-                                        "; rotary embedding needs an even one"));
+  require_range("rotary width", config.rotary_width, 2, config.head_width);
+  if (config.rotary_width % 2 != 0)
+    throw Error(ErrorKind::kInput, text("the model's rotary width is ", config.rotary_width, " of ",
+                                        config.head_width, "; rotary embedding needs an even one"));
   require_positive("norm epsilon", config.norm_epsilon);
   require_positive("rope theta", config.rope_theta);
+  require_range("attention window", config.window, 0, int64_t{1} << 31);
+  if (config.rope_scaling.kind != RopeScaling::Kind::kNone) {
+    require_positive("rope scaling factor", config.rope_scaling.factor);
+    require_positive("rope scaling's low frequency factor",
+                     config.rope_scaling.low_frequency_factor);
+    require_range("number of positions before rope scaling", config.rope_scaling.original_positions,
+                  1, int64_t{1} << 31);
+    if (!(config.rope_scaling.high_frequency_factor > config.rope_scaling.low_frequency_factor))
+      throw Error(ErrorKind::kInput,
+                  text("the model's rope scaling has the high frequency factor ",
+                       config.rope_scaling.high_frequency_factor, "; it must be above the low one, ",
+                       config.rope_scaling.low_frequency_factor));
+  }
   require_token("BOS token", config.bos_token, config.vocabulary_size);
   require_token("EOS token", config.eos_token, config.vocabulary_size);
 }

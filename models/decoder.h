@@ -21,18 +21,35 @@ std::string_view dtype_name(Dtype dtype);  ///< "fp32", "bf16"
 Dtype parse_dtype(std::string_view name);  ///< Error{kUsage}
 at::ScalarType scalar_type(Dtype dtype);
 
-/// The tensors of one block, contiguous, in the decoder's dtype (norm gains in fp32). Products that share their input
-/// are stored as one matrix, so that the input is read once.
+/// The tensors of one block, contiguous: matrices in the decoder's dtype, vectors in fp32; undefined where the options
+/// of the config have none. Products that share their input are stored as one matrix, so that the input is read once.
+/// H and G are query heads and key-value heads times head width.
 struct Block {
-  int64_t original_index = 0;    ///< in the checkpoint, kept through pruning
-  at::Tensor attention_norm;     ///< [D]
-  at::Tensor query_key_value;    ///< [(H + 2 kv_heads) * head_width, D]
-  at::Tensor attention_out;      ///< [D, H * head_width]
-  at::Tensor feed_forward_norm;  ///< [D]
-  at::Tensor gate_up;            ///< [2 F, D], gate first
-  at::Tensor down;               ///< [D, F]
+  int64_t original_index = 0;         ///< in the checkpoint, kept through pruning
+  at::Tensor attention_norm;          ///< [D]
+  at::Tensor query_key_value;         ///< [H + 2 G, D]
+  at::Tensor attention_out;           ///< [D, H]
+  at::Tensor feed_forward_norm;       ///< [D]
+  at::Tensor gate_up;                 ///< [2 F, D], gate first; [F, D] where ungated
+  at::Tensor down;                    ///< [D, F]
+  at::Tensor attention_norm_bias;     ///< [D]
+  at::Tensor query_key_value_bias;    ///< [H + 2 G]
+  at::Tensor query_norm;              ///< [head width] or [H]
+  at::Tensor key_norm;                ///< [head width] or [G]
+  at::Tensor attention_out_bias;      ///< [D]
+  at::Tensor feed_forward_norm_bias;  ///< [D]
+  at::Tensor gate_up_bias;            ///< [2 F] or [F]
+  at::Tensor down_bias;               ///< [D]
 
   uint64_t size_bytes() const;
+};
+
+/// What stands after the last block. Vectors in fp32.
+struct Head {
+  at::Tensor norm;              ///< [D]
+  at::Tensor unembedding;       ///< [V, D] in the decoder's dtype; may be the embedding itself
+  at::Tensor norm_bias;         ///< [D], with Norm::kLayer
+  at::Tensor unembedding_bias;  ///< [V], where the options have it
 };
 
 /// Keys and values of the tokens seen so far, one pair of tensors per block of the decoder that it was made for
@@ -44,9 +61,11 @@ struct KvCache {
   int64_t capacity = 0;
 };
 
-/// A decoder-only transformer that runs: pre-norm blocks around a residual stream.
+/// A decoder-only transformer that runs: blocks around a residual stream.
 ///
 ///     x = embed(tokens);  x = x + attention(norm(x));  x = x + feed_forward(norm(x));  logits = final_norm(x) E^T
+///
+/// or what else config().options say.
 ///
 /// Shapes: tokens [B, T] int64; x [B, T, D] in the decoder's dtype. Copies and pruned decoders share weights.
 /// Errors: Error{kInput} for a token outside the vocabulary; Error{kInvariant} for a shape that does not fit.
@@ -60,17 +79,18 @@ class Decoder {
   /// pruned model costs is measured on a decoder that holds nothing else.
   static Decoder load(const Checkpoint& checkpoint, Dtype dtype, std::span<const int64_t> kept);
 
-  /// From tensors that are already there (tests, synthetic decoders). `unembedding` may be the embedding itself.
+  /// From tensors that are already there (tests, synthetic decoders).
   Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::vector<Block> blocks,
-          at::Tensor final_norm, at::Tensor unembedding);
+          Head head);
 
   const ModelConfig& config() const { return config_; }  ///< block_count is that of this decoder
   Dtype dtype() const { return dtype_; }
   int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
   const Block& block(int64_t index) const { return blocks_.at(static_cast<size_t>(index)); }
-  const at::Tensor& embedding() const { return embedding_; }         ///< [V, D]
-  const at::Tensor& final_norm_gain() const { return final_norm_; }  ///< [D], fp32
-  const at::Tensor& unembedding() const { return unembedding_; }     ///< [V, D]
+  const at::Tensor& embedding() const { return embedding_; }           ///< [V, D]
+  const Head& head() const { return head_; }
+  const at::Tensor& final_norm_gain() const { return head_.norm; }     ///< [D], fp32
+  const at::Tensor& unembedding() const { return head_.unembedding; }  ///< [V, D]
 
   /// The same decoder with only the blocks of `kept` (indices into this decoder, ascending), weights shared.
   Decoder with_blocks(std::span<const int64_t> kept) const;
@@ -103,8 +123,7 @@ class Decoder {
   Dtype dtype_;
   at::Tensor embedding_;
   std::vector<Block> blocks_;
-  at::Tensor final_norm_;
-  at::Tensor unembedding_;
+  Head head_;
   std::shared_ptr<RopeTable> rope_;  ///< shared by copies and pruned decoders
 };
 

@@ -39,16 +39,23 @@ Json indices_that_stay(const Json& list, const PruningPlan& plan) {
   return stay;
 }
 
+const char* activation_name(models::Activation activation) {
+  if (activation == models::Activation::kSilu) return "silu";
+  return activation == models::Activation::kGelu ? "gelu" : "gelu_pytorch_tanh";
+}
+
+/// Of the families that llama.cpp writes.
 Json config_of_gguf(const models::Checkpoint& checkpoint, const PruningPlan& plan,
                     const std::string& dtype) {
   const models::ModelConfig& c = checkpoint.config();
   const models::Architecture& architecture = checkpoint.architecture();
+  const bool layer_norm = c.options.norm == models::Norm::kLayer;
   Json config{{"architectures", {architecture.hugging_face_class}},
               {"model_type", architecture.hugging_face_type},
               {"attention_bias", false},
               {"attention_dropout", 0.0},
               {"head_dim", c.head_width},
-              {"hidden_act", "silu"},
+              {"hidden_act", activation_name(c.options.activation)},
               {"hidden_size", c.width},
               {"initializer_range", 0.02},
               {"intermediate_size", c.feed_forward_width},
@@ -57,14 +64,21 @@ Json config_of_gguf(const models::Checkpoint& checkpoint, const PruningPlan& pla
               {"num_attention_heads", c.head_count},
               {"num_hidden_layers", c.block_count - plan.removed_count()},
               {"num_key_value_heads", c.kv_head_count},
-              {"rms_norm_eps", c.norm_epsilon},
+              {layer_norm ? "layer_norm_eps" : "rms_norm_eps", c.norm_epsilon},
               {"rope_theta", c.rope_theta},
               {"tie_word_embeddings", c.tied_embeddings},
               {"torch_dtype", dtype},
               {"use_cache", true},
               {"vocab_size", c.vocabulary_size}};
-  // Mistral's own default is a window of 4096.
-  if (architecture.name == "mistral") config["sliding_window"] = nullptr;
+  if (c.rotary_width != c.head_width)
+    config["partial_rotary_factor"] =
+        static_cast<double>(c.rotary_width) / static_cast<double>(c.head_width);
+  if (const models::RopeScaling& s = c.rope_scaling; s.kind == models::RopeScaling::Kind::kLlama3)
+    config["rope_scaling"] = {{"rope_type", "llama3"},
+                              {"factor", s.factor},
+                              {"low_freq_factor", s.low_frequency_factor},
+                              {"high_freq_factor", s.high_frequency_factor},
+                              {"original_max_position_embeddings", s.original_positions}};
   if (c.bos_token) config["bos_token_id"] = *c.bos_token;
   if (c.eos_token) config["eos_token_id"] = *c.eos_token;
   return config;

@@ -18,15 +18,6 @@ using models::StoredType;
 
 constexpr int64_t kPieceValues = int64_t{1} << 21;  // 8 MiB of fp32 at a time
 
-bool per_block(Role role) { return role >= Role::kAttentionNorm; }
-
-std::string renumbered(std::string_view hugging_face, int64_t block) {
-  std::string name(hugging_face);
-  if (const size_t at = name.find("{}"); at != std::string::npos)
-    name.replace(at, 2, std::to_string(block));
-  return name;
-}
-
 PrunedTensor pruned_tensor(const models::TensorEntry& entry, Role role, int64_t source_block,
                            std::string name, bool bf16) {
   const bool quantised = models::block_layout(entry.type).values > 1;
@@ -42,9 +33,10 @@ std::vector<PrunedTensor> kept_tensors(const models::Checkpoint& checkpoint,
                                        const PruningPlan& plan, bool bf16) {
   std::vector<PrunedTensor> tensors;
   const auto add = [&](const models::TensorName& row, int64_t source, int64_t block) {
+    if (row.hugging_face.empty()) return;  // fused in GGUF, apart where it goes
     if (const auto entry = checkpoint.find(row.role, source))
-      tensors.push_back(
-          pruned_tensor(*entry, row.role, source, renumbered(row.hugging_face, block), bf16));
+      tensors.push_back(pruned_tensor(*entry, row.role, source,
+                                      models::tensor_name(row.hugging_face, block), bf16));
   };
   const auto& names = checkpoint.architecture().tensors;
   for (const auto& row : names)
@@ -52,9 +44,9 @@ std::vector<PrunedTensor> kept_tensors(const models::Checkpoint& checkpoint,
   const auto kept = plan.kept();
   for (size_t i = 0; i < kept.size(); ++i)
     for (const auto& row : names)
-      if (per_block(row.role)) add(row, kept[i], static_cast<int64_t>(i));
+      if (models::per_block(row.role)) add(row, kept[i], static_cast<int64_t>(i));
   for (const auto& row : names)
-    if (!per_block(row.role) && row.role != Role::kEmbedding) add(row, -1, -1);
+    if (!models::per_block(row.role) && row.role != Role::kEmbedding) add(row, -1, -1);
   return tensors;
 }
 
@@ -88,16 +80,24 @@ double rounding_error(const models::Checkpoint& checkpoint, const PrunedTensor& 
   return error;
 }
 
+bool is_gain(Role role) {
+  return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
+}
+
 double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
                     models::SafetensorsWriter& writer, const std::function<void()>& between) {
   const int64_t columns = tensor.slot.shape.back();
   const int64_t rows = tensor.slot.shape.size() == 1 ? 1 : tensor.slot.shape.front();
   const int64_t step = rows_a_piece(checkpoint, tensor.role, columns);
+  // GGUF's writer has added the 1 that Hugging Face files leave out.
+  const bool less_one = checkpoint.is_gguf() && checkpoint.config().options.gain_minus_one &&
+                        is_gain(tensor.role);
   double error = 0;
   for (int64_t first = 0; first < rows; first += step) {
     if (between) between();
-    const at::Tensor values = checkpoint.load_rows(tensor.role, tensor.source_block, first,
-                                                   std::min(step, rows - first), at::kFloat);
+    at::Tensor values = checkpoint.load_rows(tensor.role, tensor.source_block, first,
+                                             std::min(step, rows - first), at::kFloat);
+    if (less_one) values.sub_(1);
     // F16 and BF16 come back from fp32 as they were: both are subsets of it, and NaN was refused.
     const at::Tensor stored = values.to(scalar_type(tensor.slot.type));
     if (tensor.quantised && tensor.slot.type == StoredType::kBf16)

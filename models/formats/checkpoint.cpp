@@ -12,12 +12,14 @@
 #include "models/formats/model_folder.h"
 #include "models/formats/safetensors.h"
 #include "models/formats/weight_reader.h"
+#include "models/layers/rope_table.h"
 
 namespace plumb::models {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kRopeFactors = "rope_freqs.weight";
 constexpr uintmax_t kLongestConfig = 4u << 20;  // a real one has a few kilobytes
 
 template <typename... Parts>
@@ -33,40 +35,6 @@ auto in_file(const fs::path& path, Function&& function) {
   } catch (const Error& error) {
     throw error.within(path.filename().string());
   }
-}
-
-bool per_block(Role role) { return role >= Role::kAttentionNorm; }
-
-std::string name_of(const TensorName& row, bool gguf, int64_t block) {
-  std::string name(gguf ? row.gguf : row.hugging_face);
-  if (const size_t at = name.find("{}"); at != std::string::npos)
-    name.replace(at, 2, std::to_string(block));
-  return name;
-}
-
-std::vector<int64_t> shape_of(Role role, const ModelConfig& c) {
-  switch (role) {
-    case Role::kEmbedding:
-    case Role::kUnembedding:
-      return {c.vocabulary_size, c.width};
-    case Role::kFinalNorm:
-    case Role::kAttentionNorm:
-    case Role::kFeedForwardNorm:
-      return {c.width};
-    case Role::kQuery:
-      return {c.head_count * c.head_width, c.width};
-    case Role::kKey:
-    case Role::kValue:
-      return {c.kv_head_count * c.head_width, c.width};
-    case Role::kAttentionOut:
-      return {c.width, c.head_count * c.head_width};
-    case Role::kGate:
-    case Role::kUp:
-      return {c.feed_forward_width, c.width};
-    case Role::kDown:
-      return {c.width, c.feed_forward_width};
-  }
-  throw Error(ErrorKind::kInternal, "a role without a shape");
 }
 
 std::string shape_text(const std::vector<int64_t>& shape) {
@@ -96,6 +64,7 @@ class Checkpoint::Impl {
       GgufHeader header = parse_gguf(files.front().mapped());
       config = config_from_gguf(header);
       tensors = std::move(header.tensors);
+      read_rope_factors();
       if (config.name.empty()) config.name = path.stem().string();
       finish();
     });
@@ -125,27 +94,83 @@ class Checkpoint::Impl {
     });
   }
 
-  const TensorEntry* entry(Role role, int64_t block) const {
+  std::optional<TensorEntry> entry(Role role, int64_t block) const {
     if (per_block(role) ? block < 0 || block >= config.block_count : block > 0)
       throw Error(ErrorKind::kInvariant,
                   text("the model has no block ", block, " of ", config.block_count));
-    if (role == Role::kUnembedding && config.tied_embeddings) return nullptr;
+    if (!has_role(role, config)) return std::nullopt;
+    if (const TensorEntry* found = named(role, block)) return *found;
+    switch (role) {
+      case Role::kQuery:
+      case Role::kKey:
+      case Role::kValue:
+        return part_of(Role::kQueryKeyValue, role, block);
+      case Role::kQueryBias:
+      case Role::kKeyBias:
+      case Role::kValueBias:
+        return part_of(Role::kQueryKeyValueBias, role, block);
+      default:
+        return std::nullopt;
+    }
+  }
+
+  TensorEntry required_entry(Role role, int64_t block) const {
+    auto found = entry(role, block);
+    if (!found && role == Role::kUnembedding)
+      throw refusal("the model has no unembedding of its own: it is tied to the embedding");
+    if (!found)
+      throw Error(ErrorKind::kInvariant,
+                  text("a ", config.architecture, " decoder has no tensor of this role"));
+    return *std::move(found);
+  }
+
+ private:
+  std::string_view pattern(const TensorName& row) const {
+    return gguf ? row.gguf : row.hugging_face;
+  }
+
+  const TensorEntry* named(Role role, int64_t block) const {
     for (const TensorName& row : architecture->tensors)
       if (row.role == role) {
-        const auto found = by_name.find(name_of(row, gguf, block));
+        const auto found = by_name.find(tensor_name(pattern(row), block));
         return found == by_name.end() ? nullptr : &tensors[found->second];
       }
     return nullptr;
   }
 
-  const TensorEntry& required_entry(Role role, int64_t block) const {
-    const TensorEntry* found = entry(role, block);
-    if (!found)
-      throw refusal("the model has no unembedding of its own: it is tied to the embedding");
-    return *found;
+  // Queries, keys or values out of a tensor that has all queries, then all keys, then all values.
+  std::optional<TensorEntry> part_of(Role fused, Role role, int64_t block) const {
+    const TensorEntry* whole =
+        architecture->fused == FusedOrder::kByKind ? named(fused, block) : nullptr;
+    if (!whole) return std::nullopt;
+    const int64_t query = config.head_count * config.head_width;
+    const int64_t key = config.kv_head_count * config.head_width;
+    const int64_t first = role == Role::kQuery || role == Role::kQueryBias ? 0
+                          : role == Role::kKey || role == Role::kKeyBias   ? query
+                                                                           : query + key;
+    TensorEntry part = *whole;
+    part.shape = shape_of(role, config);
+    const std::vector<int64_t> row =
+        part.shape.size() == 1 ? std::vector<int64_t>{1}
+                               : std::vector<int64_t>{part.shape.back()};
+    part.begin += static_cast<uint64_t>(first) * stored_bytes(part.name, row, part.type);
+    part.end = part.begin + stored_bytes(part.name, part.shape, part.type);
+    return part;
   }
 
- private:
+  // llama.cpp stores what Llama 3 divides its rotary frequencies by instead of how that is computed.
+  void read_rope_factors() {
+    const auto found = std::ranges::find(tensors, kRopeFactors, &TensorEntry::name);
+    if (found == tensors.end()) return;
+    if (found->type != StoredType::kF32 ||
+        found->shape != std::vector<int64_t>{config.rotary_width / 2})
+      throw damaged("tensor ", printable(found->name), " must be F32 of ", config.rotary_width / 2,
+                    " values");
+    std::vector<float> factors(static_cast<size_t>(config.rotary_width / 2));
+    files.front().read(found->begin, std::as_writable_bytes(std::span(factors)));
+    config.rope_scaling = scaling_of_factors(factors, config.rope_theta);
+  }
+
   void add_file(const fs::path& path) {
     files.emplace_back(path);
     paths.push_back(path);
@@ -179,15 +204,17 @@ class Checkpoint::Impl {
   }
 
   void finish() {
-    for (const Architecture& known : architectures())
-      if (known.name == config.architecture) architecture = &known;
+    architecture = &architecture_by_name(config.architecture);
     for (size_t i = 0; i < tensors.size(); ++i) by_name.emplace(tensors[i].name, i);
     std::map<std::string_view, bool> used;
     int64_t missing = 0;
     std::string first_missing;
-    for (const TensorName& row : architecture->tensors)
+    for (const TensorName& row : architecture->tensors) {
+      // A tied unembedding may be stored all the same.
+      if (pattern(row).empty() || (!has_role(row.role, config) && row.role != Role::kUnembedding))
+        continue;
       for (int64_t block = 0; block < (per_block(row.role) ? config.block_count : 1); ++block) {
-        const std::string name = name_of(row, gguf, block);
+        const std::string name = tensor_name(pattern(row), block);
         const auto found = by_name.find(name);
         if (found != by_name.end()) {
           require_shape(tensors[found->second], shape_of(row.role, config));
@@ -196,6 +223,7 @@ class Checkpoint::Impl {
           if (missing++ == 0) first_missing = name;
         }
       }
+    }
     if (missing > 0)
       throw refusal(missing, " tensors of a ", config.architecture, " decoder of ",
                     config.block_count, " blocks are missing, the first is ",
@@ -214,7 +242,8 @@ class Checkpoint::Impl {
   // block, frequencies.
   void refuse_unused(const std::map<std::string_view, bool>& used) const {
     for (const TensorEntry& entry : tensors)
-      if (!used.contains(entry.name) && !entry.name.ends_with(".rotary_emb.inv_freq"))
+      if (!used.contains(entry.name) && !is_saved_buffer(entry.name) &&
+          !(gguf && entry.name == kRopeFactors))
         throw refusal(
             "tensor ", printable(entry.name), " has no place in a ", config.architecture,
             " decoder of ", config.block_count,
@@ -255,12 +284,11 @@ const std::vector<TensorEntry>& Checkpoint::tensors() const { return impl_->tens
 bool Checkpoint::is_gguf() const { return impl_->gguf; }
 
 std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {
-  const TensorEntry* entry = impl_->entry(role, block);
-  return entry ? std::optional(*entry) : std::nullopt;
+  return impl_->entry(role, block);
 }
 
 at::Tensor Checkpoint::load(Role role, int64_t block, at::ScalarType dtype) const {
-  const TensorEntry& entry = impl_->required_entry(role, block);
+  const TensorEntry entry = impl_->required_entry(role, block);
   return load_rows(role, block, 0, row_count(entry), dtype).view(entry.shape);
 }
 
@@ -268,7 +296,7 @@ at::Tensor Checkpoint::load_rows(Role role, int64_t block, int64_t first, int64_
                                  at::ScalarType dtype) const {
   if (dtype != at::kFloat && dtype != at::kBFloat16)
     throw Error(ErrorKind::kInvariant, "weights are loaded as fp32 or bf16");
-  const TensorEntry& entry = impl_->required_entry(role, block);
+  const TensorEntry entry = impl_->required_entry(role, block);
   const bool permuted = is_gguf() && architecture().gguf_permutes_query_key &&
                         (role == Role::kQuery || role == Role::kKey);
   const int64_t head_rows = permuted ? config().head_width : 0;

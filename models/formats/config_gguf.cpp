@@ -64,7 +64,8 @@ class Metadata {
 };
 
 // What llama.cpp's loader would compute otherwise than Plumb's decoder.
-void refuse_foreign_arithmetic(const Metadata& metadata, const ModelConfig& config) {
+void refuse_foreign_arithmetic(const Metadata& metadata, const std::string& prefix,
+                               const ModelConfig& config) {
   if (const auto scaling = metadata.word(".rope.scaling.type"); scaling && *scaling != "none")
     throw unsupported("the model asks for ", printable(*scaling),
                       " scaling of rotary positions, which Plumb does not have");
@@ -75,16 +76,18 @@ void refuse_foreign_arithmetic(const Metadata& metadata, const ModelConfig& conf
   for (const char* key :
        {".logit_scale", ".embedding_scale", ".residual_scale", ".attention.scale"})
     if (const auto factor = metadata.real(key); factor && *factor != 1.0 && *factor != 0.0)
-      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *factor,
+      throw unsupported("metadata key ", printable(prefix + key), " is ", *factor,
                         ", which Plumb does not implement");
   for (const char* key : {".expert_count", ".attention.sliding_window"})
     if (const auto count = metadata.whole(key); count && *count != 0)
-      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *count,
+      throw unsupported("metadata key ", printable(prefix + key), " is ", *count,
                         ", which Plumb does not implement");
-  for (const char* key : {".rope.dimension_count", ".attention.value_length"})
+  for (const char* key : {".rope.dimension_count", ".attention.value_length"}) {
+    if (key == std::string_view(".rope.dimension_count") && config.architecture == "phi") continue;
     if (const auto size = metadata.whole(key); size && *size != config.head_width)
-      throw unsupported("metadata key ", printable(config.architecture + key), " is ", *size,
+      throw unsupported("metadata key ", printable(prefix + key), " is ", *size,
                         " but a head has ", config.head_width, " values; Plumb needs them equal");
+  }
   if (const auto splits = metadata.whole("split.count"); splits && *splits > 1)
     throw refusal("the GGUF file is one of ", *splits,
                   " parts; merge them with llama.cpp's gguf-split");
@@ -116,10 +119,14 @@ ModelConfig config_from_gguf(const GgufHeader& header) {
     throw damaged("the width ", config.width, " is no multiple of the ", config.head_count,
                   " heads");
   config.head_width = key_length ? *key_length : config.width / config.head_count;
-  const auto epsilon = metadata.real(".attention.layer_norm_rms_epsilon");
-  if (!epsilon)
-    throw damaged("metadata key ", printable(*name + ".attention.layer_norm_rms_epsilon"),
-                  " is missing");
+  config.rotary_width = architecture.name == "phi" ? metadata.required_whole(".rope.dimension_count")
+                                                   : config.head_width;
+  config.options = architecture.options;
+  const char* epsilon_key = config.options.norm == Norm::kLayer
+                                ? ".attention.layer_norm_epsilon"
+                                : ".attention.layer_norm_rms_epsilon";
+  const auto epsilon = metadata.real(epsilon_key);
+  if (!epsilon) throw damaged("metadata key ", printable(*name + epsilon_key), " is missing");
   config.norm_epsilon = *epsilon;
   config.rope_theta = metadata.real(".rope.freq_base").value_or(10000.0);
   const auto has = [&](std::string_view tensor) {
@@ -136,7 +143,7 @@ ModelConfig config_from_gguf(const GgufHeader& header) {
   config.tied_embeddings = has("output.weight") == header.tensors.end();
   config.bos_token = token(metadata, "tokenizer.ggml.bos_token_id");
   config.eos_token = token(metadata, "tokenizer.ggml.eos_token_id");
-  refuse_foreign_arithmetic(metadata, config);
+  refuse_foreign_arithmetic(metadata, *name, config);
   validate(config);
   return config;
 }

@@ -128,7 +128,7 @@ TEST(ConfigJson, NamesContradictions) {
   expect_json_refused({{"num_attention_heads", 5}}, "no multiple of 'num_attention_heads' 5");
   expect_json_refused({{"num_key_value_heads", 3}}, "4 heads and 3 key and value heads");
   expect_json_refused({{"num_key_value_heads", 8}}, "key and value heads is 8; it must be 1 to 4");
-  expect_json_refused({{"head_dim", 15}}, "head width is 15; rotary embedding needs an even one");
+  expect_json_refused({{"head_dim", 15}}, "rotary width is 15 of 15; rotary embedding needs");
   expect_json_refused({{"eos_token_id", 256}}, "EOS token is 256; it must be 0 to 255");
   expect_json_refused({{"bos_token_id", -1}}, "BOS token is -1");
 }
@@ -151,21 +151,49 @@ TEST(ConfigJson, RefusesSizesBeyondReason) {
 }
 
 TEST(ConfigJson, RefusesArithmeticThatPlumbDoesNotHave) {
-  expect_json_refused({{"attention_bias", true}}, "'attention_bias' is true");
-  expect_json_refused({{"mlp_bias", true}}, "'mlp_bias' is true");
-  expect_json_refused({{"hidden_act", "gelu"}}, "'hidden_act' is 'gelu'");
-  expect_json_refused({{"partial_rotary_factor", 0.5}}, "'partial_rotary_factor' is '0.5'");
+  expect_json_refused({{"hidden_act", "relu"}}, "'hidden_act' is 'relu'");
+  expect_json_refused({{"partial_rotary_factor", 0.5}}, "'partial_rotary_factor' is 0.5");
+  expect_json_refused({{"partial_rotary_factor", 1.5}}, "at most 1 is needed");
+  expect_json_refused({{"layer_types", {"sliding_attention"}}}, "'layer_types' has");
+  expect_json_refused({{"use_sliding_window", true}}, "'use_sliding_window' is true");
   expect_json_refused({{"rope_scaling", {{"type", "yarn"}}}}, "'yarn' scaling");
-  expect_json_refused({{"rope_scaling", {{"rope_type", "llama3"}}}}, "'llama3' scaling");
+  expect_json_refused({{"rope_scaling", {{"rope_type", "llama3"}}}}, "'factor' of the scaling");
   expect_json_refused({{"rope_parameters", {{"factor", 8}}}}, "has 'factor'");
   expect_json_refused({{"quantization_config", {{"quant_method", "gptq"}}}}, "gptq");
   expect_json_refused({{"auto_map", {{"AutoModel", "evil.py"}}}}, "code of its own");
-  const json mistral{{"architectures", {"MistralForCausalLM"}}, {"model_type", "mistral"}};
-  expect_json_refused(mistral, "sliding window");
+  expect_json_refused({{"rope_scaling", {{"type", "linear"}, {"factor", 0}}}}, "factor is 0");
+}
+
+ModelConfig config_with(const json& changes) {
   json config = sound_json();
-  config.update(mistral);
-  config["sliding_window"] = nullptr;
-  EXPECT_EQ(config_from_json(config.dump()).architecture, "mistral");
+  config.update(changes);
+  return config_from_json(config.dump());
+}
+
+TEST(ConfigJson, ReadsTheSwitchesOfAFamily) {
+  EXPECT_FALSE(config_with(json::object()).options.query_key_value_bias);
+  EXPECT_TRUE(config_with({{"attention_bias", true}}).options.attention_out_bias);
+  EXPECT_TRUE(config_with({{"mlp_bias", true}}).options.feed_forward_bias);
+  EXPECT_EQ(config_with({{"hidden_act", "gelu"}}).options.activation, Activation::kGelu);
+  json mistral{{"architectures", {"MistralForCausalLM"}}, {"model_type", "mistral"}};
+  EXPECT_EQ(config_with(mistral).window, 4096);
+  mistral["sliding_window"] = 7;
+  EXPECT_EQ(config_with(mistral).window, 7);
+  mistral["sliding_window"] = nullptr;
+  EXPECT_EQ(config_with(mistral).window, 0);
+}
+
+TEST(ConfigJson, ReadsTheScalingOfRotaryPositionsInOldWordsAndNew) {
+  const json scaling{{"rope_type", "llama3"},     {"factor", 8.0},
+                     {"low_freq_factor", 1.0},    {"high_freq_factor", 4.0},
+                     {"original_max_position_embeddings", 8192}};
+  const RopeScaling expected{RopeScaling::Kind::kLlama3, 8, 1, 4, 8192};
+  EXPECT_EQ(config_with({{"rope_scaling", scaling}}).rope_scaling, expected);
+  EXPECT_EQ(config_with({{"rope_parameters", scaling}}).rope_scaling, expected);
+  EXPECT_EQ(config_with({{"rope_parameters", scaling}, {"rope_scaling", scaling}}).rope_scaling,
+            expected);
+  expect_json_refused({{"rope_parameters", scaling}, {"rope_scaling", {{"type", "default"}}}},
+                      "said twice");
 }
 
 TEST(ConfigJson, RefusesWhatIsNoJsonObject) {

@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "models/config.h"
+
 namespace plumb::models::kernels {
 
 /// The arithmetic of a decoder on token panels. 32 tokens make a panel; their states are kept
@@ -25,9 +27,12 @@ struct BlockShape {
   int64_t sequences, tokens;  ///< B, T
   int64_t width, heads, kv_heads, head_width, feed_forward_width;
   float epsilon;
+  int64_t rotary_width = 0;    ///< features of a head that are rotated, the first ones
+  int64_t window = 0;          ///< keys that a query sees, its own included; 0: all
+  DecoderOptions options = {};
 };
 
-/// Row-major, as in models::Block; matrices in the kernels' dtype, gains fp32.
+/// Row-major, as in models::Block; matrices in the kernels' dtype, vectors fp32. What the options do not have is null.
 struct BlockWeights {
   const float* attention_norm;
   const void* query_key_value;
@@ -35,6 +40,14 @@ struct BlockWeights {
   const float* feed_forward_norm;
   const void* gate_up;
   const void* down;
+  const float* attention_norm_bias = nullptr;
+  const float* query_key_value_bias = nullptr;
+  const float* query_norm = nullptr;
+  const float* key_norm = nullptr;
+  const float* attention_out_bias = nullptr;
+  const float* feed_forward_norm_bias = nullptr;
+  const float* gate_up_bias = nullptr;
+  const float* down_bias = nullptr;
 };
 
 /// cos and sin of position p and frequency i at [i * stride + p]; stride >= tokens rounded up to a
@@ -50,20 +63,24 @@ struct Rotation {
 using BlockFunction = void (*)(const BlockShape&, const BlockWeights&, const Rotation&,
                                const void* in, void* out);
 
-/// The head and its loss: -ln softmax(W (norm(x) * gain))[target] of each row of x [N, D], W [V,
-/// D]. Rows of logits are consumed where they are made; no [N, V] exists. Sum of exponentials per
+/// The head and its loss: -ln softmax(W norm(x) + bias)[target] of each row of x [N, D], W [V, D]. Rows of logits are consumed where they are made; no [N, V] exists. Sum of exponentials per
 /// strip in fp32, of strips in double.
 struct HeadShape {
   int64_t rows, width, vocabulary;
   float epsilon;
+  Norm norm = Norm::kRms;
 };
-using CrossEntropyFunction = void (*)(const HeadShape&, const float* gain, const void* unembedding,
-                                      const void* x, const int64_t* targets, float* loss);
+struct HeadWeights {
+  const float* norm;        ///< [D]
+  const void* unembedding;  ///< [V, D], in the kernels' dtype
+  const float* norm_bias = nullptr;
+  const float* unembedding_bias = nullptr;
+};
+using CrossEntropyFunction = void (*)(const HeadShape&, const HeadWeights&, const void* x,
+                                      const int64_t* targets, float* loss);
 
-/// W (norm(x) * gain) of each row of x [N, D] -> out [N, V] in fp32: the logits that the loss is
-/// made of.
-using LogitsFunction = void (*)(const HeadShape&, const float* gain, const void* unembedding,
-                                const void* x, float* out);
+/// W norm(x) + bias of each row of x [N, D] -> out [N, V] in fp32: the logits that the loss is made of.
+using LogitsFunction = void (*)(const HeadShape&, const HeadWeights&, const void* x, float* out);
 
 /// The kernels of one instruction set.
 struct PanelKernels {

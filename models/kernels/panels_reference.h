@@ -10,10 +10,9 @@ template <typename Element>
 void block_reference(const BlockShape& shape, const BlockWeights& weights, const Rotation& rotation,
                      const void* in, void* out);
 template <typename Element>
-void logits_reference(const HeadShape& shape, const float* gain, const void* unembedding,
-                      const void* x, float* out);
+void logits_reference(const HeadShape& shape, const HeadWeights& weights, const void* x, float* out);
 template <typename Element>
-void cross_entropy_reference(const HeadShape& shape, const float* gain, const void* unembedding,
-                             const void* x, const int64_t* targets, float* loss);
+void cross_entropy_reference(const HeadShape& shape, const HeadWeights& weights, const void* x,
+                             const int64_t* targets, float* loss);
 
 }  // namespace plumb::models::kernels

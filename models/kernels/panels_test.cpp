@@ -72,30 +72,52 @@ struct BlockCase {
   using P = Panels<Type>;
   using Element = typename Type::Element;
   BlockShape shape;
-  std::vector<float> norms[2], cosine, sine;
+  std::vector<float> norms[2], cosine, sine, biases[6], head_norms[2];
   std::vector<Element> qkv, out, gate_up, down, x;
   int64_t stride;
 
-  explicit BlockCase(const BlockShape& s) : shape(s), stride((s.tokens + 31) / 32 * 32) {
+  explicit BlockCase(BlockShape s) : stride((s.tokens + 31) / 32 * 32) {
+    if (s.rotary_width == 0) s.rotary_width = s.head_width;
+    shape = s;
     const auto scale = [](int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); };
     const int64_t mixed = s.heads * s.head_width, all = mixed + 2 * s.kv_heads * s.head_width;
+    const int64_t inner = (s.options.gated ? 2 : 1) * s.feed_forward_width;
+    const bool whole = s.options.query_key_norm == QueryKeyNorm::kWhole;
     norms[0] = P::gains(s.width, 0), norms[1] = P::gains(s.width, 1);
+    head_norms[0] = P::gains(whole ? mixed : s.head_width, 7);
+    head_norms[1] = P::gains(whole ? s.kv_heads * s.head_width : s.head_width, 8);
+    const int64_t sizes[] = {s.width, all, s.width, s.width, inner, s.width};
+    for (uint64_t i = 0; i < 6; ++i) {
+      biases[i] = P::gains(sizes[i], 9 + i);  // around 1
+      for (float& v : biases[i]) v = 3 * (v - 1.0f);
+    }
     qkv = P::random(all * s.width, scale(s.width), 2);
     out = P::random(s.width * mixed, scale(mixed), 3);
-    gate_up = P::random(2 * s.feed_forward_width * s.width, scale(s.width), 4);
+    gate_up = P::random(inner * s.width, scale(s.width), 4);
     down = P::random(s.width * s.feed_forward_width, scale(s.feed_forward_width), 5);
     x = P::random(s.sequences * s.tokens * s.width, 1.0, 6);
-    for (int64_t i = 0; i < s.head_width / 2; ++i)
+    for (int64_t i = 0; i < s.rotary_width / 2; ++i)
       for (int64_t p = 0; p < stride; ++p) {
         const double angle =
             static_cast<double>(p) *
-            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(s.head_width));
+            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(s.rotary_width));
         cosine.push_back(static_cast<float>(std::cos(angle)));
         sine.push_back(static_cast<float>(std::sin(angle)));
       }
   }
   BlockWeights weights() const {
-    return {norms[0].data(), qkv.data(), out.data(), norms[1].data(), gate_up.data(), down.data()};
+    const DecoderOptions& o = shape.options;
+    BlockWeights w{norms[0].data(), qkv.data(),     out.data(),
+                   norms[1].data(), gate_up.data(), down.data()};
+    if (o.norm == Norm::kLayer)
+      w.attention_norm_bias = biases[0].data(), w.feed_forward_norm_bias = biases[3].data();
+    if (o.query_key_value_bias) w.query_key_value_bias = biases[1].data();
+    if (o.attention_out_bias) w.attention_out_bias = biases[2].data();
+    if (o.feed_forward_bias) w.gate_up_bias = biases[4].data(), w.down_bias = biases[5].data();
+    if (o.query_key_norm != QueryKeyNorm::kNone)
+      w.query_norm = head_norms[0].data(), w.key_norm = head_norms[1].data();
+    if (o.shared_norm) w.feed_forward_norm = w.feed_forward_norm_bias = nullptr;
+    return w;
   }
   Rotation rotation() const { return {cosine.data(), sine.data(), stride}; }
   std::vector<Element> reference() const {
@@ -128,22 +150,70 @@ double block_tolerance(double largest) {
   return (Type::kRounding < 0x1p-20 ? 181 : 16) * Type::kRounding * largest;
 }
 
+template <typename Type>
+void expect_reference(const BlockShape& shape) {
+  SCOPED_TRACE(::testing::Message() << "T " << shape.tokens << " D " << shape.width << " F "
+                                    << shape.feed_forward_width << " head " << shape.head_width);
+  const BlockCase<Type> c(shape);
+  const auto expected = c.reference();
+  double largest = 0;
+  for (const auto v : expected) largest = std::max(largest, std::abs(Type::value(v)));
+  Panels<Type>::for_each_set([&](const PanelKernels& set) {
+    const auto actual = c.run(set);
+    double worst = 0;
+    for (size_t i = 0; i < actual.size(); ++i)
+      worst = std::max(worst, std::abs(Type::value(actual[i]) - Type::value(expected[i])));
+    EXPECT_LE(worst, block_tolerance<Type>(largest));
+  });
+}
+
 TYPED_TEST(Panels, RunABlockAsTheReferenceDoes) {
-  for (const BlockShape& shape : kShapes) {
-    SCOPED_TRACE(::testing::Message() << "T " << shape.tokens << " D " << shape.width << " F "
-                                      << shape.feed_forward_width << " head " << shape.head_width);
-    const BlockCase<TypeParam> c(shape);
-    const auto expected = c.reference();
-    double largest = 0;
-    for (const auto v : expected) largest = std::max(largest, std::abs(TypeParam::value(v)));
-    this->for_each_set([&](const PanelKernels& set) {
-      const auto actual = c.run(set);
-      double worst = 0;
-      for (size_t i = 0; i < actual.size(); ++i)
-        worst =
-            std::max(worst, std::abs(TypeParam::value(actual[i]) - TypeParam::value(expected[i])));
-      EXPECT_LE(worst, block_tolerance<TypeParam>(largest));
-    });
+  for (const BlockShape& shape : kShapes) expect_reference<TypeParam>(shape);
+}
+
+// Each option alone and the combinations that families have.
+const DecoderOptions kOptions[] = {
+    {.query_key_value_bias = true},
+    {.query_key_norm = QueryKeyNorm::kHead},
+    {.form = BlockForm::kPostNorm, .query_key_norm = QueryKeyNorm::kWhole},
+    {.activation = Activation::kGeluTanh},
+    {.norm = Norm::kLayer},
+    {.form = BlockForm::kParallel},
+    {.attention_out_bias = true, .feed_forward_bias = true},
+    {.norm = Norm::kLayer,
+     .form = BlockForm::kParallel,
+     .shared_norm = true,
+     .activation = Activation::kGeluTanh,
+     .gated = false,
+     .query_key_value_bias = true,
+     .attention_out_bias = true,
+     .feed_forward_bias = true},
+    {.norm = Norm::kLayer, .activation = Activation::kGelu, .gated = false}};
+
+TYPED_TEST(Panels, RunABlockWithEveryOptionAsTheReferenceDoes) {
+  for (size_t i = 0; i < std::size(kOptions); ++i) {
+    SCOPED_TRACE(::testing::Message() << "options " << i);
+    for (BlockShape shape : {kShapes[1], kShapes[3], kShapes[5]}) {
+      shape.options = kOptions[i];
+      expect_reference<TypeParam>(shape);
+    }
+  }
+}
+
+TYPED_TEST(Panels, RotateTheFirstFeaturesOfAHeadOnly) {
+  for (const int64_t rotary : {2, 4, 12}) {
+    BlockShape shape{2, 65, 40, 3, 1, 12, 30, 1e-5f};
+    shape.rotary_width = rotary;
+    expect_reference<TypeParam>(shape);
+  }
+}
+
+TYPED_TEST(Panels, SeeNoKeyBeforeTheWindow) {
+  for (const int64_t window : {1, 2, 31, 32, 33, 64, 97, 1000}) {
+    SCOPED_TRACE(::testing::Message() << "window " << window);
+    BlockShape shape{1, 150, 40, 2, 1, 16, 30, 1e-5f};
+    shape.window = window;
+    expect_reference<TypeParam>(shape);
   }
 }
 
@@ -191,19 +261,23 @@ TYPED_TEST(Panels, PassEveryBitThroughZeroWeights) {
 
 /// `spread` sets how far logits lie apart: at 40 nearly all terms of the softmax vanish.
 template <typename Type>
-void check_head(int64_t rows, int64_t width, int64_t vocabulary, double spread) {
+void check_head(int64_t rows, int64_t width, int64_t vocabulary, double spread,
+                bool biased = false) {
   using P = Panels<Type>;
-  const HeadShape shape{rows, width, vocabulary, 1e-5f};
+  const HeadShape shape{rows, width, vocabulary, 1e-5f, biased ? Norm::kLayer : Norm::kRms};
   const auto gain = P::gains(width, 10);
   const auto w = P::random(vocabulary * width, spread / std::sqrt(static_cast<double>(width)), 11);
   const auto x = P::random(rows * width, 1.0, 12);
+  const auto norm_bias = P::gains(width, 13), bias = P::gains(vocabulary, 14);
+  HeadWeights weights{gain.data(), w.data()};
+  if (biased) weights.norm_bias = norm_bias.data(), weights.unembedding_bias = bias.data();
   std::vector<int64_t> targets;
   for (int64_t r = 0; r < rows; ++r) targets.push_back((r * 7919 + vocabulary - 1) % vocabulary);
   std::vector<float> loss(static_cast<size_t>(rows)), expected_loss = loss;
   std::vector<float> logits(static_cast<size_t>(rows * vocabulary)), expected = logits;
-  cross_entropy_reference<typename Type::Element>(shape, gain.data(), w.data(), x.data(),
-                                                  targets.data(), expected_loss.data());
-  logits_reference<typename Type::Element>(shape, gain.data(), w.data(), x.data(), expected.data());
+  cross_entropy_reference<typename Type::Element>(shape, weights, x.data(), targets.data(),
+                                                  expected_loss.data());
+  logits_reference<typename Type::Element>(shape, weights, x.data(), expected.data());
   double largest = 0;
   for (const float v : expected) largest = std::max(largest, static_cast<double>(std::abs(v)));
   // A logit is one product of normed states (each rounded once) with exact weights: sqrt(D)
@@ -213,9 +287,9 @@ void check_head(int64_t rows, int64_t width, int64_t vocabulary, double spread) 
       Type::kRounding < 0x1p-20 ? 4 * std::sqrt(static_cast<double>(width)) : 4;
   const double tolerance = roundings * Type::kRounding * largest;
   P::for_each_set([&](const PanelKernels& set) {
-    (set.*Type::logits)(shape, gain.data(), w.data(), x.data(), logits.data());
+    (set.*Type::logits)(shape, weights, x.data(), logits.data());
     for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], tolerance) << i;
-    (set.*Type::loss)(shape, gain.data(), w.data(), x.data(), targets.data(), loss.data());
+    (set.*Type::loss)(shape, weights, x.data(), targets.data(), loss.data());
     for (size_t r = 0; r < loss.size(); ++r) {
       ASSERT_NEAR(loss[r], expected_loss[r], 2 * tolerance + 0x1p-21) << "row " << r;
       // From the logits of the same set only the softmax is left: 2^-21 + 4 roundings of the
@@ -237,12 +311,13 @@ TYPED_TEST(Panels, MakeTheLossOfTheReferenceAtEverySize) {
     }
   check_head<TypeParam>(65, 64, 4097, 1.0);
   check_head<TypeParam>(33, 96, 300, 40.0);
+  for (const int64_t rows : {1, 33, 100}) check_head<TypeParam>(rows, 33, 65, 3.0, true);
 }
 
 TYPED_TEST(Panels, DoNothingForNoRows) {
   this->for_each_set([&](const PanelKernels& set) {
-    (set.*TypeParam::loss)({0, 8, 8, 1e-5f}, nullptr, nullptr, nullptr, nullptr, nullptr);
-    (set.*TypeParam::logits)({0, 8, 8, 1e-5f}, nullptr, nullptr, nullptr, nullptr);
+    (set.*TypeParam::loss)({0, 8, 8, 1e-5f}, {}, nullptr, nullptr, nullptr);
+    (set.*TypeParam::logits)({0, 8, 8, 1e-5f}, {}, nullptr, nullptr);
     const BlockShape none{0, 5, 8, 1, 1, 8, 8, 1e-5f};
     (set.*TypeParam::block)(none, {}, {}, nullptr, nullptr);
   });
@@ -259,6 +334,23 @@ TEST(Exponential, StaysWithinThreeRoundings) {
   EXPECT_EQ(exponential(splat(0.0f))[0], 1.0f);
   EXPECT_EQ(exponential(splat(-88.0f))[0], 0.0f);
   EXPECT_EQ(exponential(splat(-std::numeric_limits<float>::infinity()))[0], 0.0f);
+}
+
+// Of |x|: the exponential's 3 roundings and a few products'; tanh's argument loses what x^3 costs, 4
+// roundings of at most 2 |u| <= 20 where the result is not yet 0 or x.
+TEST(Gelu, StaysWithinAFewRoundingsOfItsArgument) {
+  for (float x = -12.0f; x <= 12.0f; x += 0.00071f) {
+    const double exact = static_cast<double>(x);
+    const double erf = 0.5 * exact * (1 + std::erf(exact / std::sqrt(2.0)));
+    const double tanh =
+        0.5 * exact *
+        (1 + std::tanh(std::sqrt(2 / M_PI) * (exact + 0.044715 * exact * exact * exact)));
+    ASSERT_NEAR(gelu(splat(x))[5], erf, 8 * 0x1p-24 * std::abs(exact)) << x;
+    ASSERT_NEAR(gelu_tanh(splat(x))[5], tanh, 12 * 0x1p-24 * std::abs(exact)) << x;
+  }
+  EXPECT_EQ(gelu(splat(50.0f))[0], 50.0f);
+  EXPECT_EQ(gelu_tanh(splat(50.0f))[0], 50.0f);
+  EXPECT_EQ(gelu(splat(-50.0f))[0], 0.0f);
 }
 
 TEST(Bf16Rounding, TakesTheEvenOneOfTwoNeighboursAtEqualDistance) {
