@@ -11,32 +11,32 @@ namespace plumb::models {
 /// The tensors that a decoder is made of. Those from kAttentionNorm on exist once per block. Norms and biases are
 /// vectors; `H`, `G` are query heads and key-value heads times head width.
 enum class Role {
-  kEmbedding,         ///< [V, D]
-  kFinalNorm,         ///< [D]
-  kFinalNormBias,     ///< [D]
-  kUnembedding,       ///< [V, D]; absent where tied to the embedding
-  kUnembeddingBias,   ///< [V]
-  kAttentionNorm,     ///< [D], before attention or, in BlockForm::kPostNorm, after it
+  kEmbedding,        ///< [V, D]
+  kFinalNorm,        ///< [D]
+  kFinalNormBias,    ///< [D]
+  kUnembedding,      ///< [V, D]; absent where tied to the embedding
+  kUnembeddingBias,  ///< [V]
+  kAttentionNorm,    ///< [D], before attention or, in BlockForm::kPostNorm, after it
   kAttentionNormBias,
-  kQuery,             ///< [H, D]
-  kKey,               ///< [G, D]
-  kValue,             ///< [G, D]
-  kQueryKeyValue,     ///< [H + 2 G, D]: the three in one tensor, in the order of Architecture::fused
+  kQuery,          ///< [H, D]
+  kKey,            ///< [G, D]
+  kValue,          ///< [G, D]
+  kQueryKeyValue,  ///< [H + 2 G, D]: the three in one tensor, in the order of Architecture::fused
   kQueryBias,
   kKeyBias,
   kValueBias,
   kQueryKeyValueBias,
-  kQueryNorm,         ///< [head width], or [H] with QueryKeyNorm::kWhole
-  kKeyNorm,           ///< [head width], or [G]
-  kAttentionOut,      ///< [D, H]
+  kQueryNorm,     ///< [head width], or [H] with QueryKeyNorm::kWhole
+  kKeyNorm,       ///< [head width], or [G]
+  kAttentionOut,  ///< [D, H]
   kAttentionOutBias,
-  kFeedForwardNorm,   ///< [D]
+  kFeedForwardNorm,  ///< [D]
   kFeedForwardNormBias,
-  kGate,              ///< [F, D]
+  kGate,  ///< [F, D]
   kGateBias,
-  kUp,                ///< [F, D]
+  kUp,  ///< [F, D]
   kUpBias,
-  kDown,              ///< [D, F]
+  kDown,  ///< [D, F]
   kDownBias,
 };
 bool per_block(Role role);
@@ -54,15 +54,18 @@ enum class FusedOrder { kByKind, kByHead };
 /// One family of decoders: its names and its options. The seam for more architectures: a row here, an option in the
 /// decoder where the arithmetic differs, no subclass.
 struct Architecture {
-  std::string_view name;                ///< "llama"; what Plumb calls it
-  std::string_view gguf_name;           ///< `general.architecture`; empty where llama.cpp's name is another family's
+  std::string_view name;  ///< "llama"; what Plumb calls it
+  std::string_view
+      gguf_name;  ///< `general.architecture`; empty where llama.cpp's name is another family's
   std::string_view hugging_face_class;  ///< config.json's architectures[0]
   std::string_view hugging_face_type;   ///< config.json's model_type
   std::span<const TensorName> tensors;
-  DecoderOptions options = {};           ///< before config.json's own switches
-  bool gguf_permutes_query_key = false;  ///< q and k rows are interleaved pairs in GGUF and must be undone
+  DecoderOptions options = {};  ///< before config.json's own switches
+  bool gguf_permutes_query_key =
+      false;  ///< q and k rows are interleaved pairs in GGUF and must be undone
   FusedOrder fused = FusedOrder::kByKind;
-  bool names_code = false;  ///< published config.json files have `auto_map`, whose code is what Plumb computes
+  bool names_code =
+      false;  ///< published config.json files have `auto_map`, whose code is what Plumb computes
 };
 
 /// All known families.

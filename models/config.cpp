@@ -55,10 +55,10 @@ void validate(const ModelConfig& config) {
     require_range("number of positions before rope scaling", config.rope_scaling.original_positions,
                   1, int64_t{1} << 31);
     if (!(config.rope_scaling.high_frequency_factor > config.rope_scaling.low_frequency_factor))
-      throw Error(ErrorKind::kInput,
-                  text("the model's rope scaling has the high frequency factor ",
-                       config.rope_scaling.high_frequency_factor, "; it must be above the low one, ",
-                       config.rope_scaling.low_frequency_factor));
+      throw Error(ErrorKind::kInput, text("the model's rope scaling has the high frequency factor ",
+                                          config.rope_scaling.high_frequency_factor,
+                                          "; it must be above the low one, ",
+                                          config.rope_scaling.low_frequency_factor));
   }
   require_token("BOS token", config.bos_token, config.vocabulary_size);
   require_token("EOS token", config.eos_token, config.vocabulary_size);

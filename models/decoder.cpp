@@ -74,7 +74,8 @@ void require_block(Block& block, const ModelConfig& c, at::ScalarType type) {
   require_tensor("attention_out", block.attention_out, {D, query}, type);
   require_vector("attention_out_bias", block.attention_out_bias, o.attention_out_bias, D);
   require_vector("feed_forward_norm", block.feed_forward_norm, !o.shared_norm, D);
-  require_vector("feed_forward_norm_bias", block.feed_forward_norm_bias, layer && !o.shared_norm, D);
+  require_vector("feed_forward_norm_bias", block.feed_forward_norm_bias, layer && !o.shared_norm,
+                 D);
   require_tensor("gate_up", block.gate_up, {inner, D}, type);
   require_vector("gate_up_bias", block.gate_up_bias, o.feed_forward_bias, inner);
   require_tensor("down", block.down, {D, F}, type);

@@ -87,7 +87,7 @@ class Decoder {
   Dtype dtype() const { return dtype_; }
   int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
   const Block& block(int64_t index) const { return blocks_.at(static_cast<size_t>(index)); }
-  const at::Tensor& embedding() const { return embedding_; }           ///< [V, D]
+  const at::Tensor& embedding() const { return embedding_; }  ///< [V, D]
   const Head& head() const { return head_; }
   const at::Tensor& final_norm_gain() const { return head_.norm; }     ///< [D], fp32
   const at::Tensor& unembedding() const { return head_.unembedding; }  ///< [V, D]

@@ -46,7 +46,8 @@ at::Tensor rotate(const at::Tensor& x, const RopeTable::View& table, int64_t fir
   const at::Tensor a = wide.narrow(-1, 0, half), b = wide.narrow(-1, half, half);
   const at::Tensor cosine = table.cos.narrow(1, first, tokens).t(),
                    sine = table.sin.narrow(1, first, tokens).t();
-  return at::cat({a * cosine - b * sine, b * cosine + a * sine, wide.narrow(-1, 2 * half, rest)}, -1)
+  return at::cat({a * cosine - b * sine, b * cosine + a * sine, wide.narrow(-1, 2 * half, rest)},
+                 -1)
       .to(x.scalar_type());
 }
 
@@ -92,9 +93,9 @@ void add_block(const Block& b, const ModelConfig& c, at::Tensor& x, const Attend
     return normed(y, o.norm, b.attention_norm, b.attention_norm_bias, c.norm_epsilon);
   };
   const auto norm_f = [&](const at::Tensor& y) {
-    return o.shared_norm ? norm_a(y)
-                         : normed(y, o.norm, b.feed_forward_norm, b.feed_forward_norm_bias,
-                                  c.norm_epsilon);
+    return o.shared_norm
+               ? norm_a(y)
+               : normed(y, o.norm, b.feed_forward_norm, b.feed_forward_norm_bias, c.norm_epsilon);
   };
   const bool after = o.form == BlockForm::kPostNorm;
   const at::Tensor attended =
@@ -124,8 +125,7 @@ kernels::HeadWeights head_weights(const Head& head) {
 }
 
 kernels::HeadShape head_shape(int64_t rows, const ModelConfig& c) {
-  return {rows, c.width, c.vocabulary_size, static_cast<float>(c.norm_epsilon),
-          c.options.norm};
+  return {rows, c.width, c.vocabulary_size, static_cast<float>(c.norm_epsilon), c.options.norm};
 }
 
 void require_in_vocabulary(std::span<const int64_t> targets, int64_t vocabulary) {

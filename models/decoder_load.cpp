@@ -62,10 +62,9 @@ void load_query_key_value(const Checkpoint& checkpoint, int64_t index, at::Scala
   block.query_key_value = load_stacked(checkpoint, {Role::kQuery, Role::kKey, Role::kValue}, index,
                                        {query, key, key}, c.width, type);
   if (bias)
-    block.query_key_value_bias =
-        at::cat({checkpoint.load(Role::kQueryBias, index, at::kFloat),
-                 checkpoint.load(Role::kKeyBias, index, at::kFloat),
-                 checkpoint.load(Role::kValueBias, index, at::kFloat)});
+    block.query_key_value_bias = at::cat({checkpoint.load(Role::kQueryBias, index, at::kFloat),
+                                          checkpoint.load(Role::kKeyBias, index, at::kFloat),
+                                          checkpoint.load(Role::kValueBias, index, at::kFloat)});
 }
 
 Block load_block(const Checkpoint& checkpoint, int64_t index, at::ScalarType type) {
@@ -83,8 +82,8 @@ Block load_block(const Checkpoint& checkpoint, int64_t index, at::ScalarType typ
   if (has_role(Role::kFeedForwardNorm, c))
     block.feed_forward_norm = load_gain(checkpoint, Role::kFeedForwardNorm, index);
   block.feed_forward_norm_bias = load_vector(checkpoint, Role::kFeedForwardNormBias, index);
-  block.gate_up = c.options.gated ? load_stacked(checkpoint, {Role::kGate, Role::kUp}, index, {F, F},
-                                                 c.width, type)
+  block.gate_up = c.options.gated ? load_stacked(checkpoint, {Role::kGate, Role::kUp}, index,
+                                                 {F, F}, c.width, type)
                                   : checkpoint.load(Role::kUp, index, type);
   block.gate_up_bias = load_vector(checkpoint, Role::kUpBias, index);
   if (has_role(Role::kGateBias, c))

@@ -90,8 +90,8 @@ double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& te
   const int64_t rows = tensor.slot.shape.size() == 1 ? 1 : tensor.slot.shape.front();
   const int64_t step = rows_a_piece(checkpoint, tensor.role, columns);
   // GGUF's writer has added the 1 that Hugging Face files leave out.
-  const bool less_one = checkpoint.is_gguf() && checkpoint.config().options.gain_minus_one &&
-                        is_gain(tensor.role);
+  const bool less_one =
+      checkpoint.is_gguf() && checkpoint.config().options.gain_minus_one && is_gain(tensor.role);
   double error = 0;
   for (int64_t first = 0; first < rows; first += step) {
     if (between) between();

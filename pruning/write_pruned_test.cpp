@@ -261,22 +261,22 @@ TEST_F(WritePruned, CutsListsThatHaveOneEntryABlock) {
   const fs::path model = folder_ / "model";
   fixtures::write_tiny_folder(model, decoder_, StoredType::kF32);
   auto config = json_of(model / "config.json");
-  config["layer_types"] = {"a", "b", "c", "d", "e"};
+  config["layer_kinds"] = {"a", "b", "c", "d", "e"};
   config["mlp_only_layers"] = {0, 3, 4};
   config["of_no_meaning_here"] = {1, 2};
   put(model / "config.json", config.dump());
   write_pruned(Checkpoint::open(model), model, plan_of({1, 3}), out_);
   const auto written = json_of(out_ / "config.json");
-  EXPECT_EQ(written.at("layer_types"), (std::vector<std::string>{"a", "c", "e"}));
+  EXPECT_EQ(written.at("layer_kinds"), (std::vector<std::string>{"a", "c", "e"}));
   EXPECT_EQ(written.at("mlp_only_layers"), (std::vector<int>{0, 2}));
   EXPECT_EQ(written.at("of_no_meaning_here"), config["of_no_meaning_here"]);
   EXPECT_EQ(written.at("num_hidden_layers"), 3);
-  config["layer_types"] = {"a", "b"};
+  config["layer_kinds"] = {"a", "b"};
   put(model / "config.json", config.dump());
   const Error error = error_of(
       [&] { write_pruned(Checkpoint::open(model), model, plan_of({1}), folder_ / "other"); });
   EXPECT_EQ(error.kind(), ErrorKind::kInput);
-  EXPECT_THAT(error.what(), HasSubstr("'layer_types' has 2 entries for 5 blocks"));
+  EXPECT_THAT(error.what(), HasSubstr("'layer_kinds' has 2 entries for 5 blocks"));
 }
 
 TEST_F(WritePruned, OfAPrunedModelIsThatOfBothPlansAtOnce) {

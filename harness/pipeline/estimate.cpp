@@ -25,7 +25,7 @@ double block_flops_per_token(const models::ModelConfig& c) {
   const auto heads = static_cast<double>(c.head_count * c.head_width);
   const auto kv = static_cast<double>(c.kv_head_count * c.head_width);
   const auto ff = static_cast<double>(c.feed_forward_width);
-  return 2 * width * (2 * heads + 2 * kv + 3 * ff);
+  return 2 * width * (2 * heads + 2 * kv + (c.options.gated ? 3 : 2) * ff);
 }
 
 double head_flops(const models::ModelConfig& c) {

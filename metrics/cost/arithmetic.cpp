@@ -35,7 +35,9 @@ double predicted_fraction(int64_t n, int64_t block_count) {
   return static_cast<double>(block_count - n) / static_cast<double>(block_count);
 }
 
-int64_t block_parameters(const models::ModelConfig& c) { return product_weights(c) + vector_weights(c); }
+int64_t block_parameters(const models::ModelConfig& c) {
+  return product_weights(c) + vector_weights(c);
+}
 
 int64_t model_parameters(const models::ModelConfig& c) {
   const int64_t embedding = c.vocabulary_size * c.width;

@@ -151,8 +151,7 @@ class Checkpoint::Impl {
     TensorEntry part = *whole;
     part.shape = shape_of(role, config);
     const std::vector<int64_t> row =
-        part.shape.size() == 1 ? std::vector<int64_t>{1}
-                               : std::vector<int64_t>{part.shape.back()};
+        part.shape.size() == 1 ? std::vector<int64_t>{1} : std::vector<int64_t>{part.shape.back()};
     part.begin += static_cast<uint64_t>(first) * stored_bytes(part.name, row, part.type);
     part.end = part.begin + stored_bytes(part.name, part.shape, part.type);
     return part;

@@ -85,8 +85,8 @@ void refuse_foreign_arithmetic(const Metadata& metadata, const std::string& pref
   for (const char* key : {".rope.dimension_count", ".attention.value_length"}) {
     if (key == std::string_view(".rope.dimension_count") && config.architecture == "phi") continue;
     if (const auto size = metadata.whole(key); size && *size != config.head_width)
-      throw unsupported("metadata key ", printable(prefix + key), " is ", *size,
-                        " but a head has ", config.head_width, " values; Plumb needs them equal");
+      throw unsupported("metadata key ", printable(prefix + key), " is ", *size, " but a head has ",
+                        config.head_width, " values; Plumb needs them equal");
   }
   if (const auto splits = metadata.whole("split.count"); splits && *splits > 1)
     throw refusal("the GGUF file is one of ", *splits,
@@ -119,8 +119,9 @@ ModelConfig config_from_gguf(const GgufHeader& header) {
     throw damaged("the width ", config.width, " is no multiple of the ", config.head_count,
                   " heads");
   config.head_width = key_length ? *key_length : config.width / config.head_count;
-  config.rotary_width = architecture.name == "phi" ? metadata.required_whole(".rope.dimension_count")
-                                                   : config.head_width;
+  config.rotary_width = architecture.name == "phi"
+                            ? metadata.required_whole(".rope.dimension_count")
+                            : config.head_width;
   config.options = architecture.options;
   const char* epsilon_key = config.options.norm == Norm::kLayer
                                 ? ".attention.layer_norm_epsilon"

@@ -95,8 +95,7 @@ class Rope {
     const Json* value = value_of(object, key);
     if (!value) return;
     const double said = real(*value, key);
-    if (to && *to != said)
-      throw damaged(key, " is said twice, as ", *to, " and as ", said);
+    if (to && *to != said) throw damaged(key, " is said twice, as ", *to, " and as ", said);
     to = said;
   }
 
@@ -119,9 +118,10 @@ class Rope {
                  needed(*rope, "low_freq_factor"), needed(*rope, "high_freq_factor"),
                  required_whole(*rope, "original_max_position_embeddings")};
     } else if (type != "default") {
-      throw unsupported("'", key, "' asks for ", printable(type),
-                        " scaling of rotary positions, which Plumb does not have; it has 'default', "
-                        "'linear' and 'llama3'");
+      throw unsupported(
+          "'", key, "' asks for ", printable(type),
+          " scaling of rotary positions, which Plumb does not have; it has 'default', "
+          "'linear' and 'llama3'");
     }
     refuse_others(*rope, key, scaling.kind);
     if (seen_ && scaling != scaling_)
@@ -179,7 +179,8 @@ void read_options(const Json& object, const Architecture& architecture, ModelCon
   DecoderOptions& o = config.options;
   o = architecture.options;
   const std::string_view family = architecture.name;
-  if (const Json* act = value_of(object, "hidden_act")) o.activation = activation_of(*act, "hidden_act");
+  if (const Json* act = value_of(object, "hidden_act"))
+    o.activation = activation_of(*act, "hidden_act");
   // The first Gemma files say "gelu" and mean its approximation, as transformers reads them.
   if (family == "gemma") {
     if (o.activation != Activation::kGelu && o.activation != Activation::kGeluTanh)
@@ -257,7 +258,8 @@ void read_qwen(const Json& object, ModelConfig& config) {
   config.feed_forward_width = required_whole(object, "intermediate_size") / 2;
   config.head_width = whole_or(object, "kv_channels", config.head_width);
   if (!flag_or(object, "no_bias", true))
-    throw unsupported("'no_bias' is false; Plumb has Qwen's biases on queries, keys and values only");
+    throw unsupported(
+        "'no_bias' is false; Plumb has Qwen's biases on queries, keys and values only");
   // Beyond its training length Qwen scales queries (use_logn_attn) and positions (use_dynamic_ntk).
   config.max_positions = whole_or(object, "seq_length", 2048);
 }
@@ -275,9 +277,9 @@ int64_t head_width_of(const Json& object, const ModelConfig& config) {
 /// The families' key and default.
 double epsilon_of(const Json& object, const ModelConfig& config) {
   const bool qwen = config.architecture == "qwen";
-  const char* key = qwen                                    ? "layer_norm_epsilon"
-                    : config.options.norm == Norm::kLayer   ? "layer_norm_eps"
-                                                            : "rms_norm_eps";
+  const char* key = qwen                                  ? "layer_norm_epsilon"
+                    : config.options.norm == Norm::kLayer ? "layer_norm_eps"
+                                                          : "rms_norm_eps";
   const bool wide = config.options.norm == Norm::kLayer || config.architecture == "olmo2";
   const Json* value = value_of(object, key);
   return value ? real(*value, key) : wide ? 1e-5 : 1e-6;

@@ -184,8 +184,10 @@ TEST(ConfigJson, ReadsTheSwitchesOfAFamily) {
 }
 
 TEST(ConfigJson, ReadsTheScalingOfRotaryPositionsInOldWordsAndNew) {
-  const json scaling{{"rope_type", "llama3"},     {"factor", 8.0},
-                     {"low_freq_factor", 1.0},    {"high_freq_factor", 4.0},
+  const json scaling{{"rope_type", "llama3"},
+                     {"factor", 8.0},
+                     {"low_freq_factor", 1.0},
+                     {"high_freq_factor", 4.0},
                      {"original_max_position_embeddings", 8192}};
   const RopeScaling expected{RopeScaling::Kind::kLlama3, 8, 1, 4, 8192};
   EXPECT_EQ(config_with({{"rope_scaling", scaling}}).rope_scaling, expected);

@@ -27,8 +27,8 @@ struct BlockShape {
   int64_t sequences, tokens;  ///< B, T
   int64_t width, heads, kv_heads, head_width, feed_forward_width;
   float epsilon;
-  int64_t rotary_width = 0;    ///< features of a head that are rotated, the first ones
-  int64_t window = 0;          ///< keys that a query sees, its own included; 0: all
+  int64_t rotary_width = 0;  ///< features of a head that are rotated, the first ones
+  int64_t window = 0;        ///< keys that a query sees, its own included; 0: all
   DecoderOptions options = {};
 };
 

@@ -161,9 +161,8 @@ struct Reference {
     const bool after = s.options.form == BlockForm::kPostNorm;
     for (int64_t t = 0; t < s.tokens; ++t) {
       Vector x = row<Element>(in, b * s.tokens + t, s.width);
-      const Vector fed_early = s.options.form == BlockForm::kParallel
-                                   ? feed_forward(feed_forward_norm(x))
-                                   : Vector();
+      const Vector fed_early =
+          s.options.form == BlockForm::kParallel ? feed_forward(feed_forward_norm(x)) : Vector();
       Vector attended = attention(after ? x : attention_norm(x), t, keys, values);
       add(x, after ? attention_norm(attended) : attended);
       if (!fed_early.empty())

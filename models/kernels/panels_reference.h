@@ -10,7 +10,8 @@ template <typename Element>
 void block_reference(const BlockShape& shape, const BlockWeights& weights, const Rotation& rotation,
                      const void* in, void* out);
 template <typename Element>
-void logits_reference(const HeadShape& shape, const HeadWeights& weights, const void* x, float* out);
+void logits_reference(const HeadShape& shape, const HeadWeights& weights, const void* x,
+                      float* out);
 template <typename Element>
 void cross_entropy_reference(const HeadShape& shape, const HeadWeights& weights, const void* x,
                              const int64_t* targets, float* loss);

@@ -49,7 +49,8 @@ std::vector<float> rope_frequencies(int64_t width, double theta, const RopeScali
     const auto exponent = static_cast<float>(2 * i) / static_cast<float>(width);
     float frequency = 1.0f / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
     if (scaling.kind == RopeScaling::Kind::kLinear) frequency /= static_cast<float>(scaling.factor);
-    if (scaling.kind == RopeScaling::Kind::kLlama3) frequency = scaled_as_llama3(frequency, scaling);
+    if (scaling.kind == RopeScaling::Kind::kLlama3)
+      frequency = scaled_as_llama3(frequency, scaling);
     frequencies.push_back(frequency);
   }
   return frequencies;
@@ -67,8 +68,8 @@ RopeScaling scaling_of_factors(std::span<const float> factors, double theta) {
     // The converter's arithmetic is Python's: a few roundings apart.
     if (!(std::abs(scaled[i] - wanted) <= 1e-5f * wanted))
       throw Error(ErrorKind::kInput,
-                  text("tensor 'rope_freqs.weight' divides rotary frequency ", i, " by ", factors[i],
-                       ", which is not Llama 3's scaling by ", scaling.factor,
+                  text("tensor 'rope_freqs.weight' divides rotary frequency ", i, " by ",
+                       factors[i], ", which is not Llama 3's scaling by ", scaling.factor,
                        "; Plumb has no other: use the model's safetensors"));
   }
   return scaling;
@@ -78,7 +79,8 @@ RopeTable::View RopeTable::first(int64_t positions) {
   const std::lock_guard lock(mutex_);
   const int64_t have = table_.cos.defined() ? table_.cos.size(1) : 0;
   if (have < positions)
-    table_ = make_table(std::max({(positions + 63) / 64 * 64, 2 * have, int64_t{256}}), frequencies_);
+    table_ =
+        make_table(std::max({(positions + 63) / 64 * 64, 2 * have, int64_t{256}}), frequencies_);
   return table_;
 }
 
