@@ -1,39 +1,77 @@
 #include "models/tokenizer/json_reader.h"
 
 #include <limits>
-#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "models/tokenizer/definition.h"
 
 namespace plumb::models {
 
-nlohmann::json parse_large_json(std::string_view source) {
-  constexpr size_t kDeepest = 64;
-  using Event = nlohmann::json::parse_event_t;
-  std::vector<std::unordered_set<std::string>> keys;  // of the objects that are open
-  size_t depth = 0;
-  const auto watch = [&](int, Event event, nlohmann::json& parsed) {
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::object_start || event == Event::array_start) ++depth;
-    if (event == Event::object_end || event == Event::array_end) --depth;
-    if (depth > kDeepest)
-      throw Error(ErrorKind::kInput, text("JSON nested more than ", kDeepest, " deep"));
-    if (event == Event::key && !keys.back().insert(parsed.get_ref<const std::string&>()).second)
+namespace {
+
+// Builds the value while it is read, in linear time: nlohmann's parser with a callback looks at
+// every element of an array after each object in it.
+class Builder : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(size_t) override { return open(nlohmann::json::object()); }
+  bool start_array(size_t) override { return open(nlohmann::json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    const auto [member, is_new] = open_.back()->get_ref<nlohmann::json::object_t&>().emplace(
+        std::move(name), nlohmann::json());
+    if (!is_new)
       throw Error(ErrorKind::kInput,
-                  text("JSON with key ", in_quotes(parsed.get_ref<const std::string&>()),
-                       " twice in one object"));
+                  text("JSON with key ", in_quotes(member->first), " twice in one object"));
+    member_ = &member->second;
     return true;
-  };
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
+    throw Error(ErrorKind::kInput, text("not valid JSON at byte ", position));
+  }
+  nlohmann::json take() { return std::move(root_); }
+
+ private:
+  nlohmann::json* place(nlohmann::json value) {
+    if (open_.empty()) return &(root_ = std::move(value));
+    if (open_.back()->is_object()) return &(*member_ = std::move(value));
+    auto& elements = open_.back()->get_ref<nlohmann::json::array_t&>();
+    return &elements.emplace_back(std::move(value));
+  }
+  bool put(nlohmann::json value) { return place(std::move(value)), true; }
+  bool open(nlohmann::json value) {
+    constexpr size_t kDeepest = 64;
+    if (open_.size() == kDeepest)
+      throw Error(ErrorKind::kInput, text("JSON nested more than ", kDeepest, " deep"));
+    open_.push_back(place(std::move(value)));
+    return true;
+  }
+  bool close() { return open_.pop_back(), true; }
+
+  nlohmann::json root_;
+  nlohmann::json* member_ = nullptr;  ///< of the innermost object, whose value comes next
+  std::vector<nlohmann::json*>
+      open_;  ///< from the outermost; none grows while an inner one is open
+};
+
+}  // namespace
+
+nlohmann::json parse_large_json(std::string_view source) {
+  Builder builder;
   try {
-    return nlohmann::json::parse(source, watch);
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(ErrorKind::kInput,
-                text("not valid JSON at byte ", error.byte, " of ", source.size()));
+    nlohmann::json::sax_parse(source, &builder);
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::kInput, text("not valid JSON: ", error.what()));
   }
+  return builder.take();
 }
 
 JsonObject::JsonObject(const nlohmann::json& value, std::string path)

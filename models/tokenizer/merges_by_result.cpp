@@ -66,7 +66,7 @@ std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
                      ", more than ", kMostHashedBytes));
   const Parts parts(vocabulary, ranks, loose_characters);
   std::vector<Merge> merges;
-  std::vector<std::tuple<uint32_t, size_t, size_t, size_t>> order;
+  std::vector<std::tuple<uint32_t, ptrdiff_t, ptrdiff_t, size_t>> order;
   for (size_t id = 0; id < vocabulary.size(); ++id) {
     if (!ranks[id]) continue;
     const std::string_view token = vocabulary[id];
@@ -77,8 +77,8 @@ std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
       const auto left = parts.find(token.substr(0, length));
       const auto right = left ? parts.find(token.substr(length)) : std::nullopt;
       if (!right) continue;
-      order.emplace_back(*ranks[id], characters(token.substr(0, length)),
-                         characters(token.substr(length)), merges.size());
+      order.emplace_back(*ranks[id], -characters(token.substr(0, length)),
+                         -characters(token.substr(length)), merges.size());
       merges.push_back({*left, *right, static_cast<int32_t>(id), *ranks[id]});
     }
   }

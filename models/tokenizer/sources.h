@@ -48,7 +48,8 @@ TokenizerDefinition definition_from_tiktoken(std::string_view lines, const std::
 
 /// BPE that knows no merges but ranks of results: every way in which a token of `ranks` (by id; no
 /// rank: not a result) is two others, or characters that are no token (as negative ids; only with
-/// `loose_characters`). In order of rank, then as transformers' converters do.
+/// `loose_characters`). In order of rank, of equals those with the longest left part first, which
+/// grow from the left as the leftmost of equals do (and as transformers' converters put them).
 /// Error{kInput} where the tokens are too long for their splits to be counted.
 std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
                                     const std::vector<std::optional<uint32_t>>& ranks,

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/testing.h"
+#include "models/tokenizer/sources.h"
 #include "models/tokenizer/testing.h"
 
 namespace plumb::models {
@@ -80,12 +81,26 @@ void expect_family(const std::string& name, const json& family,
 }
 
 TEST(TokenizerFamiliesGolden, GiveTheReferencesIdsOfEveryText) {
-  EXPECT_EQ(committed().at("families").size(), 22u);
+  EXPECT_EQ(committed().at("families").size(), 23u);
   for (const auto& [name, family] : committed().at("families").items())
     expect_family(name, family, {});
 }
 
-// Where no class and no template says otherwise, a tokenizer.model's texts begin with BOS.
+// What a GGUF without a named pre-tokenizer is read as.
+TEST(TokenizerFamiliesGolden, HoldLlamaCppsDefaultToTheStepsOfTheFamily) {
+  const json& files = committed().at("families").at("llama.cpp default").at("files");
+  const auto family = definition_from_json(files.at("tokenizer.json").get<std::string>(), "");
+  const auto& known = known_pre_tokenizers().front();
+  EXPECT_EQ(known.name, "default");
+  ASSERT_EQ(known.steps.size(), family.steps.size());
+  for (size_t i = 0; i < known.steps.size(); ++i) {
+    EXPECT_EQ(known.steps[i].kind, family.steps[i].kind);
+    EXPECT_EQ(known.steps[i].pattern, family.steps[i].pattern);
+    EXPECT_EQ(known.steps[i].behaviour, family.steps[i].behaviour);
+    EXPECT_EQ(known.steps[i].invert, family.steps[i].invert);
+  }
+}
+
 TEST(TokenizerFamiliesGolden, GiveTheSameIdsFromTheTokenizerJsonThatPlumbWrites) {
   for (const char* name : {"llama-2", "mistral", "gemma", "qwen-1", "gguf llama",
                            "tokenizer.model, legacy", "gguf llama without a first space"}) {
