@@ -54,7 +54,7 @@ constexpr std::array<TensorName, 14> kOlmo2Tensors{{
     {Role::kFeedForwardNorm, "model.layers.{}.post_feedforward_layernorm.weight", ""},
 }};
 
-// llama.cpp fuses what transformers has apart.
+// llama.cpp's older files fuse what transformers and its newer ones have apart.
 constexpr std::array<TensorName, 21> kPhiTensors{{
     {Role::kEmbedding, "model.embed_tokens.weight", "token_embd.weight"},
     {Role::kFinalNorm, "model.final_layernorm.weight", "output_norm.weight"},
@@ -63,12 +63,12 @@ constexpr std::array<TensorName, 21> kPhiTensors{{
     {Role::kUnembeddingBias, "lm_head.bias", "output.bias"},
     {Role::kAttentionNorm, "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
     {Role::kAttentionNormBias, "model.layers.{}.input_layernorm.bias", "blk.{}.attn_norm.bias"},
-    {Role::kQuery, "model.layers.{}.self_attn.q_proj.weight", ""},
-    {Role::kQueryBias, "model.layers.{}.self_attn.q_proj.bias", ""},
-    {Role::kKey, "model.layers.{}.self_attn.k_proj.weight", ""},
-    {Role::kKeyBias, "model.layers.{}.self_attn.k_proj.bias", ""},
-    {Role::kValue, "model.layers.{}.self_attn.v_proj.weight", ""},
-    {Role::kValueBias, "model.layers.{}.self_attn.v_proj.bias", ""},
+    {Role::kQuery, "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight"},
+    {Role::kQueryBias, "model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias"},
+    {Role::kKey, "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight"},
+    {Role::kKeyBias, "model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias"},
+    {Role::kValue, "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight"},
+    {Role::kValueBias, "model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias"},
     {Role::kQueryKeyValue, "", "blk.{}.attn_qkv.weight"},
     {Role::kQueryKeyValueBias, "", "blk.{}.attn_qkv.bias"},
     {Role::kAttentionOut, "model.layers.{}.self_attn.dense.weight", "blk.{}.attn_output.weight"},

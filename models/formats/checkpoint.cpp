@@ -138,6 +138,13 @@ class Checkpoint::Impl {
     return nullptr;
   }
 
+  // Whether queries, keys and values that are not under a role's name are there apart or fused.
+  bool held_otherwise(Role role, int64_t block) const {
+    if (role == Role::kQueryKeyValue) return named(Role::kQuery, block) != nullptr;
+    if (role == Role::kQueryKeyValueBias) return named(Role::kQueryBias, block) != nullptr;
+    return per_block(role) && entry(role, block).has_value();
+  }
+
   // Queries, keys or values out of a tensor that has all queries, then all keys, then all values.
   std::optional<TensorEntry> part_of(Role fused, Role role, int64_t block) const {
     const TensorEntry* whole =
@@ -218,7 +225,8 @@ class Checkpoint::Impl {
         if (found != by_name.end()) {
           require_shape(tensors[found->second], shape_of(row.role, config));
           used[found->first] = true;
-        } else if (row.role != Role::kUnembedding || !config.tied_embeddings) {
+        } else if (!held_otherwise(row.role, block) &&
+                   (row.role != Role::kUnembedding || !config.tied_embeddings)) {
           if (missing++ == 0) first_missing = name;
         }
       }

@@ -37,12 +37,13 @@ const json& golden_case(const std::string& name) {
 /// A golden model as llama.cpp's converter lays it out.
 class Conversion {
  public:
-  Conversion(const json& golden, const ModelConfig& config)
+  Conversion(const json& golden, const ModelConfig& config, bool fuse = false)
       : golden_(golden), config_(config), architecture_(architecture_by_name(config.architecture)) {
     metadata();
     for (const TensorName& row : architecture_.tensors) {
       const bool fused = row.role == Role::kQueryKeyValue || row.role == Role::kQueryKeyValueBias;
       if (row.gguf.empty() || !has_role(row.role, config)) continue;
+      if (fused ? !fuse : fuse && is_part(row.role)) continue;
       for (int64_t block = 0; block < (per_block(row.role) ? config.block_count : 1); ++block)
         put(tensor_name(row.gguf, block), fused ? joined(row.role, block) : converted(row, block));
     }
@@ -60,6 +61,11 @@ class Conversion {
   }
 
  private:
+  static bool is_part(Role role) {
+    return role == Role::kQuery || role == Role::kKey || role == Role::kValue ||
+           role == Role::kQueryBias || role == Role::kKeyBias || role == Role::kValueBias;
+  }
+
   at::Tensor stored(std::string_view pattern, int64_t block) const {
     const std::string name = tensor_name(pattern, block);
     return golden_weights(name, golden_.at("tensors").at(name).get<std::vector<int64_t>>());
@@ -133,13 +139,9 @@ class GgufFamily : public ::testing::TestWithParam<std::string> {
   testing::TemporaryFolder folder_;
 };
 
-TEST_P(GgufFamily, GivesTheLogitsOfTransformers) {
-  const ModelConfig said = config();
-  const Conversion conversion(golden_case(GetParam()), said);
-  const Checkpoint checkpoint = open(conversion.file);
-  EXPECT_EQ(checkpoint.config().options, said.options);
+void expect_golden(const Checkpoint& checkpoint, const json& golden) {
   const Decoder decoder = Decoder::load(checkpoint, Dtype::kFp32);
-  for (const json& plan : golden_case(GetParam()).at("plans")) {
+  for (const json& plan : golden.at("plans")) {
     const auto kept = fixtures::golden_kept(plan, decoder.block_count());
     EXPECT_LE(golden_file().difference(
                   fixtures::logits_of(decoder.with_blocks(kept), golden_file().tokens), plan),
@@ -147,11 +149,35 @@ TEST_P(GgufFamily, GivesTheLogitsOfTransformers) {
   }
 }
 
+TEST_P(GgufFamily, GivesTheLogitsOfTransformers) {
+  const ModelConfig said = config();
+  const Conversion conversion(golden_case(GetParam()), said);
+  const Checkpoint checkpoint = open(conversion.file);
+  EXPECT_EQ(checkpoint.config().options, said.options);
+  expect_golden(checkpoint, golden_case(GetParam()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, GgufFamily,
                          ::testing::Values("llama", "qwen2", "qwen3", "phi", "gemma"),
                          [](const ::testing::TestParamInfo<std::string>& test) {
                            return test.param;
                          });
+
+TEST(GgufPhi2, IsReadFusedAsOlderFilesHaveIt) {
+  const json& golden = golden_case("phi");
+  const testing::TemporaryFolder folder;
+  fixtures::write_golden_model(folder / "folder", golden);
+  const ModelConfig config = Checkpoint::open(folder / "folder").config();
+  Conversion conversion(golden, config, true);
+  fixtures::put(folder / "model.gguf", conversion.file.bytes());
+  expect_golden(Checkpoint::open(folder / "model.gguf"), golden);
+  std::erase_if(conversion.file.tensors,
+                [](const auto& tensor) { return tensor.name == "blk.3.attn_qkv.bias"; });
+  fixtures::put(folder / "holed.gguf", conversion.file.bytes());
+  EXPECT_NE(std::string(testing::error_of([&] { Checkpoint::open(folder / "holed.gguf"); }).what())
+                .find("are missing, the first is 'blk.3.attn_"),
+            std::string::npos);
+}
 
 // The released Llama 3.1: 128 features, theta 500,000, factor 8, 8192 positions.
 std::vector<float> llama3_factors(const RopeScaling& scaling) {
