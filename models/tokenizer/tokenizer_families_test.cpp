@@ -75,9 +75,11 @@ void expect_family(const std::string& name, const json& family,
   expect_mixtures(tokenizer, family.at("mixtures"), name);
   const json& expected = family.at("corpora");
   ASSERT_EQ(corpora.size(), expected.size());
-  for (size_t i = 0; i < corpora.size(); ++i)
+  for (size_t i = 0; i < corpora.size(); ++i) {
+    if (expected.at(i).is_null()) continue;
     ASSERT_EQ(digest_of(tokenizer.encode(corpora[i])), expected.at(i))
         << name << ": document " << i;
+  }
 }
 
 TEST(TokenizerFamiliesGolden, GiveTheReferencesIdsOfEveryText) {
