@@ -21,7 +21,7 @@ std::vector<PreTokenizerStep> split_by(const char* pattern) {
           {.kind = Kind::kByteLevel, .use_regex = false}};
 }
 
-// llama.cpp's GPT-2 words leave out the last of GPT-2's alternatives; what it leaves over is a piece
+// llama.cpp's GPT-2 words leave out the last of GPT-2's alternatives; what is left over is a piece
 // all the same.
 constexpr const char* kDefaultPunctuation = R"([\p{P}\$\+<=>\^~\|]+)";
 constexpr const char* kDefaultWords =

@@ -37,8 +37,8 @@ SentencePiece::SentencePiece(const std::string& model)
     : processors_(std::make_unique<Processors>()) {
   parse_sentencepiece(model);
   load(processors_->with_prefix, model);
-  // A message that stands twice is merged: field 3 (normalizer_spec) with field 3 (add_dummy_prefix)
-  // false.
+  // A message that stands twice is merged: field 3 (normalizer_spec) with its own field 3
+  // (add_dummy_prefix) false.
   load(processors_->without_prefix, model + std::string("\x1a\x02\x18\x00", 4));
 }
 

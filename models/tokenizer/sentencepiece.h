@@ -26,7 +26,7 @@ struct SentencePieceFile {
   std::string character_map;                             ///< precompiled_charsmap of the normaliser
 };
 
-/// Error{kInput} for bytes that are no such file; pieces that are empty, twice, not UTF-8, or hold a
+/// Error{kInput} for bytes that are no such file; pieces that are empty, twice, not UTF-8 or with a
 /// zero byte; byte pieces that are not <0x00> to <0xFF> or not all there; scores that are no
 /// numbers; not one unknown piece; a character map that leads out of bounds; a model of words or
 /// characters.

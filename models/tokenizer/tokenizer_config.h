@@ -16,8 +16,8 @@ void arrange_added_tokens(const JsonObject& where, TokenizerDefinition& definiti
 
 /// From the text of a tokenizer_config.json: BOS, EOS, UNK and PAD where it names them, and the
 /// chat template. `decides`: nothing else says what stands before and after a text, so its
-/// add_bos_token and add_eos_token do; where it has none, a text begins with BOS if its class is one
-/// of Llama's or Gemma's or, without a class, if `bos`.
+/// add_bos_token and add_eos_token do; where it has none, a text begins with BOS if its class is
+/// one of Llama's or Gemma's or, without a class, if `bos`.
 void read_tokenizer_config(std::string source, bool decides, bool bos,
                            TokenizerDefinition& definition);
 
