@@ -19,6 +19,34 @@ std::vector<Flag> flags() {
           {"--out", "FILE", "", "where the ids go: one JSON array per line of the input"}};
 }
 
+std::string norm_name(models::Norm norm) {
+  return norm == models::Norm::kRms ? "RMS norm" : "layer norm";
+}
+
+std::string form_name(models::BlockForm form) {
+  if (form == models::BlockForm::kSequential) return "norms before attention and feed-forward";
+  return form == models::BlockForm::kParallel ? "attention beside feed-forward"
+                                              : "norms after attention and feed-forward";
+}
+
+std::string activation_name(const models::DecoderOptions& o) {
+  const char* name = o.activation == models::Activation::kSilu       ? "SiLU"
+                     : o.activation == models::Activation::kGeluTanh ? "GELU (tanh)"
+                                                                     : "GELU";
+  return text(name, o.gated ? ", gated" : "");
+}
+
+Json rope_scaling_json(const models::RopeScaling& s) {
+  if (s.kind == models::RopeScaling::Kind::kNone) return nullptr;
+  if (s.kind == models::RopeScaling::Kind::kLinear)
+    return {{"type", "linear"}, {"factor", s.factor}};
+  return {{"type", "llama3"},
+          {"factor", s.factor},
+          {"low_frequency_factor", s.low_frequency_factor},
+          {"high_frequency_factor", s.high_frequency_factor},
+          {"original_positions", s.original_positions}};
+}
+
 Json config_json(const models::ModelConfig& c) {
   Json json = {{"architecture", c.architecture},
                {"blocks", c.block_count},
@@ -30,7 +58,13 @@ Json config_json(const models::ModelConfig& c) {
                {"vocabulary_size", c.vocabulary_size},
                {"max_positions", c.max_positions},
                {"norm_epsilon", c.norm_epsilon},
+               {"norm", norm_name(c.options.norm)},
+               {"block", form_name(c.options.form)},
+               {"activation", activation_name(c.options)},
                {"rope_theta", c.rope_theta},
+               {"rotary_width", c.rotary_width},
+               {"rope_scaling", rope_scaling_json(c.rope_scaling)},
+               {"window", c.window == 0 ? Json(nullptr) : Json(c.window)},
                {"tied_embeddings", c.tied_embeddings}};
   json["bos_token"] = c.bos_token ? Json(*c.bos_token) : Json(nullptr);
   json["eos_token"] = c.eos_token ? Json(*c.eos_token) : Json(nullptr);
@@ -49,16 +83,18 @@ Json tensors_json(const models::Checkpoint& checkpoint) {
 
 void say_model(const ModelFacts& facts, const Json& config, const Console& console) {
   console.say(
-      text("file              ", printable(facts.file), ", ", bytes_text(facts.file_bytes)));
-  console.say(text("sha256            ", facts.sha256));
-  console.say(text("name              ", printable(facts.name)));
-  console.say(text("license           ",
+      text("file                ", printable(facts.file), ", ", bytes_text(facts.file_bytes)));
+  console.say(text("sha256              ", facts.sha256));
+  console.say(text("name                ", printable(facts.name)));
+  console.say(text("license             ",
                    facts.license.empty() ? "the file names none" : printable(facts.license)));
-  console.say(text("parameters        ", facts.parameters, " stored, as ", facts.stored_types));
+  console.say(text("parameters          ", facts.parameters, " stored, as ", facts.stored_types));
   for (const auto& [key, value] : config.items()) {
     std::string name = key;
-    name.resize(18, ' ');
-    console.say(text(name, printable(value.is_string() ? value.get<std::string>() : value.dump())));
+    name.resize(20, ' ');
+    console.say(text(name, value.is_null()     ? "none"
+                           : value.is_string() ? printable(value.get<std::string>())
+                                               : printable(value.dump())));
   }
 }
 
