@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Files of the Hugging Face Hub, in the cache that huggingface_hub keeps, so that both share it:
+///
+///     <cache>/models--org--name/  (datasets--org--name for data sets)
+///         blobs/<etag>                            one file's bytes, named by sha256 (LFS) or git blob hash
+///         blobs/<etag>.incomplete                 what an interrupted download left; it is resumed
+///         snapshots/<commit>/<path> -> ../../blobs/<etag>     (a copy where links are not supported)
+///         refs/<revision>                         the commit that a branch or tag meant last
+///     <cache>/.locks/models--org--name/<etag>.lock
+namespace plumb::harness {
+
+enum class RepositoryKind { kModel, kDataset };
+
+/// "org/name" or "org/name@revision"; revision is a branch, a tag or a commit.
+struct HubId {
+  std::string repository;
+  std::string revision = "main";
+  RepositoryKind kind = RepositoryKind::kModel;
+};
+
+/// Whether `word` has the form of an id. It says nothing about whether the Hub has it.
+bool is_hub_id(std::string_view word);
+/// Error{kUsage} with the form that is needed.
+HubId parse_hub_id(std::string_view word, RepositoryKind kind);
+
+/// Where the Hub is and what may be sent to it: huggingface_hub's environment variables (HF_ENDPOINT, HF_HUB_CACHE,
+/// HF_HOME, XDG_CACHE_HOME, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HUB_OFFLINE,
+/// TRANSFORMERS_OFFLINE, HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_DISABLE_SYMLINKS) and their defaults.
+struct HubSettings {
+  std::string endpoint = "https://huggingface.co";  ///< no slash at the end
+  std::filesystem::path cache;
+  std::string token;  ///< empty: none; never printed, never in a result
+  bool offline = false;
+  bool links = true;  ///< symbolic links in snapshots
+  std::chrono::milliseconds metadata_timeout{10'000};
+  std::chrono::milliseconds stall_timeout{10'000};   ///< a transfer that brings nothing for so long is tried again
+  std::chrono::milliseconds first_backoff{1'000};    ///< doubled with every try in a row that brought nothing
+  int tries = 5;                                     ///< in a row that brought nothing
+  int parallel = 4;                                  ///< files at once
+};
+/// Error{kUsage} for an endpoint that is no http(s) address (http only to loopback) and for a token with control
+/// characters; neither is printed whole.
+HubSettings hub_settings();
+
+/// Which files of a repository.
+struct FileChoice {
+  std::vector<std::string> patterns;  ///< with * and ?, matched against whole paths; a file that matches any is taken
+};
+
+struct FetchedFile {
+  std::string name;            ///< path in the repository
+  std::filesystem::path path;  ///< in the snapshot
+  uint64_t size_bytes = 0;
+  std::string hash;            ///< the etag: sha256 (64 digits) or git blob hash (40)
+  bool was_cached = false;
+};
+
+/// A repository at one commit.
+struct Snapshot {
+  HubId id;
+  std::string commit;            ///< 40 hex digits
+  std::filesystem::path folder;  ///< snapshots/<commit>
+  std::vector<FetchedFile> files;
+  uint64_t fetched_bytes = 0;    ///< that came over the network in this call
+};
+
+/// Bytes so far and in all, over all files of the call.
+using FetchProgress = std::function<void(uint64_t done, uint64_t all)>;
+
+/// What the Hub has and what is missing here, without fetching a file: names, sizes, hashes. `was_cached` says which
+/// are here. Errors as `fetch`.
+Snapshot look_up(const HubSettings& hub, const HubId& id, const FileChoice& choice);
+
+/// Fetches the chosen files of the repository at the commit that the revision means now; files whose bytes are in the
+/// cache are not fetched again, and interrupted ones go on where they stopped, also those of another process. A file's
+/// bytes are hashed while they stream in and it is placed only when the hash is the Hub's. `between` is called often
+/// and may throw to stop. Offline, what the cache holds is used.
+///
+/// Error{kUsage} for a repository that is not there; Error{kNetwork} for what the network, the Hub or authentication
+/// refuses; Error{kInput} for bytes that are not what the Hub said, a pickle, or a path that leaves the folder;
+/// Error{kResource} for a disk that is full (checked first), read-only, or failing. No wrong file is ever in the cache.
+Snapshot fetch(const HubSettings& hub, const HubId& id, const FileChoice& choice,
+               const FetchProgress& progress = {}, const std::function<void()>& between = {});
+
+/// The files of a model that Plumb reads: config.json, generation_config.json, tokenizer files, and the weights: the
+/// shards of model.safetensors.index.json or model.safetensors; where there is neither, a single .gguf file. Never a
+/// pickle. Returns the snapshot; `folder` is what Checkpoint::open takes (for GGUF the file's path).
+Snapshot fetch_model(const HubSettings& hub, const HubId& id, const FetchProgress& progress = {},
+                     const std::function<void()>& between = {});
+
+/// The model that the name means on this machine: a path that exists stays as it is; an id is fetched.
+struct LocalModel {
+  std::filesystem::path path;
+  std::optional<Snapshot> snapshot;  ///< where it came from the Hub
+};
+
+}  // namespace plumb::harness
