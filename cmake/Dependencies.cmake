@@ -1,6 +1,6 @@
 # Debian packages; ./run and ./test install them.
 find_package(nlohmann_json 3.11 REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(pugixml REQUIRED)

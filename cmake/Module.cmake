@@ -1,7 +1,7 @@
 # plumb_module(<folder> [USES <folders>] [TORCH]): one folder, one library, one test program, one benchmark program.
 #
 #   plumb_<folder>        every *.cpp below the folder but tests, benches, programs and test plug-ins
-#   plumb_<folder>_test   every *_test.cpp, found by CTest
+#   plumb_<folder>_test   every *_test.cpp, found by CTest, and *_testing.cpp, what they share
 #   plumb_<folder>_bench  every *_bench.cpp
 #   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
 #
@@ -15,9 +15,9 @@ function(plumb_module folder)
   set(tests ${all})
   set(benches ${all})
   set(sources ${all})
-  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_(test|testing)\\.cpp$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_main|_fuzz|_plugin)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_testing|_bench|_main|_fuzz|_plugin)\\.cpp$")
 
   if(PLUMB_TESTS)
     list(JOIN ARG_USES "," uses)
@@ -114,6 +114,9 @@ function(plumb_extra_tests_models)
     target_link_libraries(plumb_fake_${kind} PRIVATE plumb_warnings)
     add_dependencies(plumb_models_test plumb_fake_${kind})
   endforeach()
+endfunction()
+function(plumb_extra_fixtures)
+  target_link_libraries(plumb_fixtures PRIVATE OpenSSL::SSL)
 endfunction()
 function(plumb_extra_reports)
   target_link_libraries(plumb_reports PRIVATE pugixml::pugixml)
