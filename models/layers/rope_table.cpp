@@ -84,4 +84,13 @@ RopeTable::View RopeTable::first(int64_t positions) {
   return table_;
 }
 
+RopeTable::View RopeTable::first(int64_t positions, at::Device device) {
+  const View table = first(positions);
+  if (device.is_cpu()) return table;
+  const std::lock_guard lock(mutex_);
+  if (!copy_.cos.defined() || copy_.cos.device() != device || copy_.cos.size(1) < positions)
+    copy_ = {table.cos.to(device), table.sin.to(device)};
+  return copy_;
+}
+
 }  // namespace plumb::models

@@ -35,11 +35,14 @@ class RopeTable {
     at::Tensor sin;
   };
   View first(int64_t positions);
+  /// The same on a device: a copy, made once.
+  View first(int64_t positions, at::Device device);
 
  private:
   std::vector<float> frequencies_;
   std::mutex mutex_;
   View table_;
+  View copy_;  ///< of table_, on the device that was asked for last
 };
 
 }  // namespace plumb::models
