@@ -10,48 +10,69 @@
 
 namespace plumb {
 
-struct Sha256::Context {
-  EVP_MD_CTX* digest = EVP_MD_CTX_new();
-  Context() {
-    if (digest == nullptr || EVP_DigestInit_ex(digest, EVP_sha256(), nullptr) != 1) {
-      EVP_MD_CTX_free(digest);
-      throw Error(ErrorKind::kInternal, "OpenSSL offers no SHA-256 here; needed is one that does");
+/// One of OpenSSL's digests; spent once it was read.
+class Digest {
+ public:
+  Digest(const EVP_MD* kind, const char* name) : name_(name), context_(EVP_MD_CTX_new()) {
+    if (context_ == nullptr || EVP_DigestInit_ex(context_, kind, nullptr) != 1) {
+      EVP_MD_CTX_free(context_);
+      throw Error(ErrorKind::kInternal,
+                  text("OpenSSL offers no ", name_, " here; needed is one that does"));
     }
   }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  ~Context() { EVP_MD_CTX_free(digest); }
+  Digest(const Digest&) = delete;
+  Digest& operator=(const Digest&) = delete;
+  ~Digest() { EVP_MD_CTX_free(context_); }
+
+  void update(std::span<const std::byte> bytes) {
+    if (spent_)
+      throw Error(ErrorKind::kInvariant,
+                  text("a ", name_, " that was read already got more bytes"));
+    if (EVP_DigestUpdate(context_, bytes.data(), bytes.size()) != 1)
+      throw Error(ErrorKind::kInternal,
+                  text("OpenSSL's ", name_, " refused ", bytes.size(), " bytes"));
+  }
+
+  std::string hex() {
+    if (spent_) throw Error(ErrorKind::kInvariant, text("a ", name_, " was read twice"));
+    spent_ = true;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    if (EVP_DigestFinal_ex(context_, digest.data(), &length) != 1)
+      throw Error(ErrorKind::kInternal, text("OpenSSL's ", name_, " did not finish"));
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string out;
+    for (unsigned int i = 0; i < length; ++i) {
+      out += kDigits[digest[i] >> 4];
+      out += kDigits[digest[i] & 15];
+    }
+    return out;
+  }
+
+ private:
+  const char* name_;
+  EVP_MD_CTX* context_;
+  bool spent_ = false;
 };
 
-Sha256::Sha256() : context_(std::make_unique<Context>()) {}
+Sha256::Sha256() : digest_(std::make_unique<Digest>(EVP_sha256(), "SHA-256")) {}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-
-void Sha256::update(std::span<const std::byte> bytes) {
-  if (!context_)
-    throw Error(ErrorKind::kInvariant, "a SHA-256 that was read already got more bytes");
-  if (EVP_DigestUpdate(context_->digest, bytes.data(), bytes.size()) != 1)
-    throw Error(ErrorKind::kInternal, text("OpenSSL's SHA-256 refused ", bytes.size(), " bytes"));
-}
-
+void Sha256::update(std::span<const std::byte> bytes) { digest_->update(bytes); }
 void Sha256::update(std::string_view text) { update(std::as_bytes(std::span(text))); }
+std::string Sha256::hex() { return digest_->hex(); }
 
-std::string Sha256::hex() {
-  if (!context_) throw Error(ErrorKind::kInvariant, "a SHA-256 was read twice");
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_DigestFinal_ex(context_->digest, digest.data(), &length) != 1)
-    throw Error(ErrorKind::kInternal, "OpenSSL's SHA-256 did not finish");
-  context_.reset();
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (unsigned int i = 0; i < length; ++i) {
-    out += kDigits[digest[i] >> 4];
-    out += kDigits[digest[i] & 15];
-  }
-  return out;
+GitBlobHash::GitBlobHash(uint64_t size_bytes)
+    : digest_(std::make_unique<Digest>(EVP_sha1(), "SHA-1")) {
+  const std::string header = text("blob ", size_bytes);
+  digest_->update(std::as_bytes(std::span(header.c_str(), header.size() + 1)));  // with its NUL
 }
+GitBlobHash::~GitBlobHash() = default;
+GitBlobHash::GitBlobHash(GitBlobHash&&) noexcept = default;
+GitBlobHash& GitBlobHash::operator=(GitBlobHash&&) noexcept = default;
+void GitBlobHash::update(std::span<const std::byte> bytes) { digest_->update(bytes); }
+std::string GitBlobHash::hex() { return digest_->hex(); }
 
 std::string sha256_hex(std::string_view bytes) {
   return sha256_hex(std::as_bytes(std::span(bytes)));

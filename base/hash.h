@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -8,6 +9,8 @@
 #include <string_view>
 
 namespace plumb {
+
+class Digest;
 
 /// SHA-256 while bytes stream by (OpenSSL's EVP).
 class Sha256 {
@@ -21,8 +24,22 @@ class Sha256 {
   std::string hex();  ///< 64 lower-case digits; the object is spent
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<Digest> digest_;
+};
+
+/// The name that git gives a file's content: SHA-1 of "blob <size>\0" and the bytes. It tells files apart; against somebody
+/// who makes two files with one hash it proves nothing.
+class GitBlobHash {
+ public:
+  explicit GitBlobHash(uint64_t size_bytes);
+  ~GitBlobHash();
+  GitBlobHash(GitBlobHash&&) noexcept;
+  GitBlobHash& operator=(GitBlobHash&&) noexcept;
+  void update(std::span<const std::byte> bytes);
+  std::string hex();  ///< 40 lower-case digits; the object is spent
+
+ private:
+  std::unique_ptr<Digest> digest_;
 };
 
 std::string sha256_hex(std::string_view bytes);

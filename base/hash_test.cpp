@@ -47,5 +47,15 @@ TEST(Sha256, IsSpentOnceRead) {
             ErrorKind::kInvariant);
 }
 
+// `printf 'hello\n' | git hash-object --stdin`, and the same of nothing.
+TEST(GitBlobHash, IsGitsNameOfTheContent) {
+  const std::string content = "hello\n";
+  GitBlobHash hash(content.size());
+  hash.update(std::as_bytes(std::span(content).first(2)));
+  hash.update(std::as_bytes(std::span(content).subspan(2)));
+  EXPECT_EQ(hash.hex(), "ce013625030ba8dba906f756967f9e9ca394464a");
+  EXPECT_EQ(GitBlobHash(0).hex(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+}
+
 }  // namespace
 }  // namespace plumb

