@@ -33,7 +33,7 @@ at::Tensor aten_states(const Decoder& decoder, const at::Tensor& tokens) {
   at::Tensor x = aten_embed(decoder.embedding(), decoder.config(), tokens.to(device));
   const auto positions = aten_positions(rope, decoder.config(), 0, tokens.size(1), device);
   for (int64_t i = 0; i < decoder.block_count(); ++i)
-    aten_block(decoder.block(i), decoder.config(), positions, x);
+    aten_block(*decoder.block(i), decoder.config(), positions, x);
   return x;
 }
 

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -27,100 +29,89 @@ at::ScalarType scalar_type(Dtype dtype) {
   return dtype == Dtype::kFp32 ? at::kFloat : at::kBFloat16;
 }
 
-uint64_t Block::size_bytes() const {
-  uint64_t sum = 0;
-  for (const at::Tensor* t :
-       {&attention_norm, &attention_norm_bias, &query_key_value, &query_key_value_bias, &query_norm,
-        &key_norm, &attention_out, &attention_out_bias, &feed_forward_norm, &feed_forward_norm_bias,
-        &gate_up, &gate_up_bias, &down, &down_bias})
-    if (t->defined()) sum += t->nbytes();
-  return sum;
-}
-
 namespace {
 
-void require_tensor(const char* name, at::Tensor& tensor, at::IntArrayRef shape,
-                    at::ScalarType type) {
-  if (!tensor.defined() || tensor.sizes() != shape || tensor.scalar_type() != type)
-    throw Error(ErrorKind::kInvariant,
-                text("decoder tensor '", name, "' is ",
-                     tensor.defined() ? text(tensor.sizes(), " ", tensor.scalar_type()) : "missing",
-                     ", needs ", shape, " ", type));
-  tensor = tensor.contiguous();
-}
-
-void require_vector(const char* name, at::Tensor& tensor, bool has, int64_t size) {
-  if (has) {
-    require_tensor(name, tensor, {size}, at::kFloat);
-  } else if (tensor.defined()) {
-    throw Error(ErrorKind::kInvariant,
-                text("decoder tensor '", name, "' is there, but the config has none"));
-  }
-}
-
-void require_block(Block& block, const ModelConfig& c, at::ScalarType type) {
-  const DecoderOptions& o = c.options;
-  const int64_t query = c.head_count * c.head_width, key = c.kv_head_count * c.head_width;
-  const int64_t D = c.width, F = c.feed_forward_width, inner = o.gated ? 2 * F : F;
-  const bool layer = o.norm == Norm::kLayer, heads = o.query_key_norm != QueryKeyNorm::kNone;
-  const bool whole = o.query_key_norm == QueryKeyNorm::kWhole;
-  require_vector("attention_norm", block.attention_norm, true, D);
-  require_vector("attention_norm_bias", block.attention_norm_bias, layer, D);
-  require_tensor("query_key_value", block.query_key_value, {query + 2 * key, D}, type);
-  require_vector("query_key_value_bias", block.query_key_value_bias, o.query_key_value_bias,
-                 query + 2 * key);
-  require_vector("query_norm", block.query_norm, heads, whole ? query : c.head_width);
-  require_vector("key_norm", block.key_norm, heads, whole ? key : c.head_width);
-  require_tensor("attention_out", block.attention_out, {D, query}, type);
-  require_vector("attention_out_bias", block.attention_out_bias, o.attention_out_bias, D);
-  require_vector("feed_forward_norm", block.feed_forward_norm, !o.shared_norm, D);
-  require_vector("feed_forward_norm_bias", block.feed_forward_norm_bias, layer && !o.shared_norm,
-                 D);
-  require_tensor("gate_up", block.gate_up, {inner, D}, type);
-  require_vector("gate_up_bias", block.gate_up_bias, o.feed_forward_bias, inner);
-  require_tensor("down", block.down, {D, F}, type);
-  require_vector("down_bias", block.down_bias, o.feed_forward_bias, D);
+std::shared_ptr<BlockSource> resident(std::vector<Block> blocks, const ModelConfig& config,
+                                      at::ScalarType type) {
+  for (size_t i = 0; i < blocks.size(); ++i) try {
+      require_block(blocks[i], config, type);
+    } catch (const Error& error) {
+      throw error.within(text("block ", i));
+    }
+  return std::make_shared<ResidentBlocks>(std::move(blocks));
 }
 
 }  // namespace
 
 Decoder::Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::vector<Block> blocks,
                  Head head)
+    : Decoder(config, dtype, std::move(embedding), std::nullopt,
+              resident(std::move(blocks), config, scalar_type(dtype)), std::move(head)) {}
+
+Decoder::Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding,
+                 std::optional<Checkpoint> rows, std::shared_ptr<BlockSource> blocks, Head head)
     : config_(std::move(config)),
       dtype_(dtype),
       embedding_(std::move(embedding)),
-      blocks_(std::move(blocks)),
+      embedding_rows_(std::move(rows)),
+      source_(std::move(blocks)),
+      kept_(static_cast<size_t>(source_->block_count())),
       head_(std::move(head)) {
+  std::iota(kept_.begin(), kept_.end(), int64_t{0});
   config_.block_count = block_count();
   const auto type = scalar_type(dtype);
-  require_tensor("embedding", embedding_, {config_.vocabulary_size, config_.width}, type);
+  if (!embedding_rows_)
+    require_tensor("embedding", embedding_, {config_.vocabulary_size, config_.width}, type);
   require_vector("final_norm", head_.norm, true, config_.width);
   require_vector("final_norm_bias", head_.norm_bias, config_.options.norm == Norm::kLayer,
                  config_.width);
   require_tensor("unembedding", head_.unembedding, {config_.vocabulary_size, config_.width}, type);
   require_vector("unembedding_bias", head_.unembedding_bias, config_.options.unembedding_bias,
                  config_.vocabulary_size);
-  for (size_t i = 0; i < blocks_.size(); ++i) try {
-      require_block(blocks_[i], config_, type);
-    } catch (const Error& error) {
-      throw error.within(text("block ", i));
-    }
   rope_ = std::make_shared<RopeTable>(
       rope_frequencies(config_.rotary_width, config_.rope_theta, config_.rope_scaling));
 }
 
 Decoder Decoder::with_blocks(std::span<const int64_t> kept) const {
   Decoder pruned = *this;
-  pruned.blocks_.clear();
+  pruned.kept_.clear();
   for (size_t i = 0; i < kept.size(); ++i) {
     if (kept[i] < 0 || kept[i] >= block_count() || (i > 0 && kept[i] <= kept[i - 1]))
       throw Error(ErrorKind::kInvariant,
                   text("kept block ", kept[i], " at place ", i, " of a decoder with ",
                        block_count(), " blocks: ascending indices from 0 are needed"));
-    pruned.blocks_.push_back(blocks_[static_cast<size_t>(kept[i])]);
+    pruned.kept_.push_back(kept_[static_cast<size_t>(kept[i])]);
   }
   pruned.config_.block_count = pruned.block_count();
   return pruned;
+}
+
+std::shared_ptr<const Block> Decoder::block(int64_t index) const {
+  return source_->block(kept_.at(static_cast<size_t>(index)));
+}
+
+bool Decoder::keeps(int64_t index) const {
+  return source_->keeps(kept_.at(static_cast<size_t>(index)));
+}
+
+void Decoder::expect(std::span<const int64_t> order) const {
+  std::vector<int64_t> sources;
+  for (const int64_t index : order) sources.push_back(kept_.at(static_cast<size_t>(index)));
+  source_->expect(sources);
+}
+
+/// Rows of the embedding that is not held, [B, T, D]: the same values as out of the whole.
+at::Tensor Decoder::read_embedding(const at::Tensor& ids) const {
+  const auto* id = ids.const_data_ptr<int64_t>();
+  std::map<int64_t, at::Tensor> rows;  // a text says most words more than once
+  at::Tensor x = at::empty({ids.numel(), config_.width}, scalar_type(dtype_));
+  for (int64_t i = 0; i < ids.numel(); ++i) {
+    at::Tensor& row = rows[id[i]];
+    if (!row.defined())
+      row = embedding_rows_->load_rows(Role::kEmbedding, -1, id[i], 1, scalar_type(dtype_));
+    x.select(0, i).copy_(row.view({-1}));
+  }
+  return x.view({ids.size(0), ids.size(1), config_.width});
 }
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {
@@ -135,7 +126,7 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
                   text("token ", id[i], " at position ", i % ids.size(1), " of sequence ",
                        i / ids.size(1), " is outside the vocabulary of ", config_.vocabulary_size,
                        "; the tokenizer and the model do not belong together"));
-  at::Tensor x = at::embedding(embedding_, ids);
+  at::Tensor x = embedding_rows_ ? read_embedding(ids) : at::embedding(embedding_, ids);
   // The factor is rounded to the dtype first, as the models were trained.
   if (config_.options.scaled_embedding)
     x.mul_(at::scalar_tensor(std::sqrt(static_cast<double>(config_.width)), x.options()));
@@ -144,14 +135,14 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
 
 uint64_t Decoder::block_bytes() const {
   uint64_t sum = 0;
-  for (const Block& block : blocks_) sum += block.size_bytes();
+  for (const int64_t index : kept_) sum += source_->block_bytes(index);
   return sum;
 }
 
 uint64_t Decoder::weight_bytes() const {
-  const bool tied = head_.unembedding.is_same(embedding_) ||
-                    head_.unembedding.const_data_ptr() == embedding_.const_data_ptr();
-  uint64_t sum = block_bytes() + embedding_.nbytes() + (tied ? 0 : head_.unembedding.nbytes());
+  const bool tied =
+      !embedding_rows_ && head_.unembedding.const_data_ptr() == embedding_.const_data_ptr();
+  uint64_t sum = block_bytes() + head_.unembedding.nbytes() * (tied ? 1 : 2);
   for (const at::Tensor* vector : {&head_.norm, &head_.norm_bias, &head_.unembedding_bias})
     if (vector->defined()) sum += vector->nbytes();
   return sum;

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "models/block_source.h"
 #include "models/config.h"
 #include "models/formats/checkpoint.h"
 
@@ -20,29 +22,6 @@ enum class Dtype { kFp32, kBf16 };
 std::string_view dtype_name(Dtype dtype);  ///< "fp32", "bf16"
 Dtype parse_dtype(std::string_view name);  ///< Error{kUsage}
 at::ScalarType scalar_type(Dtype dtype);
-
-/// The tensors of one block, contiguous: matrices in the decoder's dtype, vectors in fp32; undefined where the options
-/// of the config have none. Products that share their input are stored as one matrix, so that the input is read once.
-/// H and G are query heads and key-value heads times head width.
-struct Block {
-  int64_t original_index = 0;         ///< in the checkpoint, kept through pruning
-  at::Tensor attention_norm;          ///< [D]
-  at::Tensor query_key_value;         ///< [H + 2 G, D]
-  at::Tensor attention_out;           ///< [D, H]
-  at::Tensor feed_forward_norm;       ///< [D]
-  at::Tensor gate_up;                 ///< [2 F, D], gate first; [F, D] where ungated
-  at::Tensor down;                    ///< [D, F]
-  at::Tensor attention_norm_bias;     ///< [D]
-  at::Tensor query_key_value_bias;    ///< [H + 2 G]
-  at::Tensor query_norm;              ///< [head width] or [H]
-  at::Tensor key_norm;                ///< [head width] or [G]
-  at::Tensor attention_out_bias;      ///< [D]
-  at::Tensor feed_forward_norm_bias;  ///< [D]
-  at::Tensor gate_up_bias;            ///< [2 F] or [F]
-  at::Tensor down_bias;               ///< [D]
-
-  uint64_t size_bytes() const;
-};
 
 /// What stands after the last block. Vectors in fp32.
 struct Head {
@@ -79,15 +58,26 @@ class Decoder {
   /// pruned model costs is measured on a decoder that holds nothing else.
   static Decoder load(const Checkpoint& checkpoint, Dtype dtype, std::span<const int64_t> kept);
 
+  /// The same with blocks that are read when they are asked for, one ahead (StreamedBlocks), and an untied embedding
+  /// whose rows are: for a model that does not fit into memory. The last block is held as well where `pin_last`.
+  /// Results are the same bits.
+  static Decoder stream(const Checkpoint& checkpoint, Dtype dtype, bool pin_last = false);
+
   /// From tensors that are already there (tests, synthetic decoders).
   Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::vector<Block> blocks,
           Head head);
+  /// The general form. Without `embedding` its rows are read from `rows` for every embed().
+  Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::optional<Checkpoint> rows,
+          std::shared_ptr<BlockSource> blocks, Head head);
 
   const ModelConfig& config() const { return config_; }  ///< block_count is that of this decoder
   Dtype dtype() const { return dtype_; }
-  int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
-  const Block& block(int64_t index) const { return blocks_.at(static_cast<size_t>(index)); }
-  const at::Tensor& embedding() const { return embedding_; }  ///< [V, D]
+  int64_t block_count() const { return static_cast<int64_t>(kept_.size()); }
+  /// As in BlockSource, with indices into this decoder.
+  std::shared_ptr<const Block> block(int64_t index) const;
+  bool keeps(int64_t index) const;
+  void expect(std::span<const int64_t> order) const;
+  const at::Tensor& embedding() const { return embedding_; }  ///< [V, D]; undefined where not held
   const Head& head() const { return head_; }
   const at::Tensor& final_norm_gain() const { return head_.norm; }     ///< [D], fp32
   const at::Tensor& unembedding() const { return head_.unembedding; }  ///< [V, D]
@@ -113,16 +103,19 @@ class Decoder {
   KvCache make_cache(int64_t batch, int64_t capacity) const;
   at::Tensor forward_cached(const at::Tensor& tokens, KvCache& cache) const;
 
-  uint64_t block_bytes() const;   ///< weights of all blocks
-  uint64_t weight_bytes() const;  ///< all weights; a tied head counts once
+  uint64_t block_bytes() const;   ///< weights of all blocks, held or not
+  uint64_t weight_bytes() const;  ///< all weights, held or not; a tied head counts once
 
  private:
+  at::Tensor read_embedding(const at::Tensor& ids) const;
   void apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const;
 
   ModelConfig config_;
   Dtype dtype_;
   at::Tensor embedding_;
-  std::vector<Block> blocks_;
+  std::optional<Checkpoint> embedding_rows_;  ///< where the embedding is not held
+  std::shared_ptr<BlockSource> source_;
+  std::vector<int64_t> kept_;  ///< indices into the source
   Head head_;
   std::shared_ptr<RopeTable> rope_;  ///< shared by copies and pruned decoders
 };

@@ -54,7 +54,8 @@ at::Tensor tokens_of(const Decoder& decoder, int64_t sequences, int64_t count) {
 
 double block_flops(const Decoder& decoder, double sequences, double tokens) {
   const ModelConfig& c = decoder.config();
-  const Block& b = decoder.block(0);
+  const std::shared_ptr<const Block> held = decoder.block(0);
+  const Block& b = *held;
   const auto weights = static_cast<double>(b.query_key_value.numel() + b.attention_out.numel() +
                                            b.gate_up.numel() + b.down.numel());
   const double attention = 2 * tokens * static_cast<double>(c.head_count * c.head_width);

@@ -59,7 +59,8 @@ void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) 
   require_states(in, config_, dtype_);
   if (in.dim() != 3)
     throw Error(ErrorKind::kInvariant, text("states are ", in.sizes(), ", need [B, T, D]"));
-  const Block& b = block(index);
+  const std::shared_ptr<const Block> held = block(index);
+  const Block& b = *held;
   const at::Tensor x = in.contiguous();
   const kernels::BlockShape shape{x.size(0),
                                   x.size(1),
@@ -153,7 +154,7 @@ at::Tensor Decoder::forward_cached(const at::Tensor& tokens, KvCache& cache) con
   for (int64_t i = 0; i < block_count(); ++i) {
     const AtenCache filled{cache.keys[static_cast<size_t>(i)],
                            cache.values[static_cast<size_t>(i)]};
-    aten_block(block(i), config_, positions, x, &filled);
+    aten_block(*block(i), config_, positions, x, &filled);
   }
   cache.length = first + T;
   return x;

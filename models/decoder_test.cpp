@@ -138,8 +138,8 @@ TEST_P(DecoderOfDtype, KeepsTheOrderOfTheBlocksThatStay) {
   const std::vector<int64_t> kept = {0, 2, 5};
   const Decoder pruned = decoder.with_blocks(kept);
   ASSERT_EQ(pruned.config().block_count, 3);
-  EXPECT_EQ(pruned.block(2).original_index, 5);
-  EXPECT_EQ(pruned.block(2).down.const_data_ptr(), decoder.block(5).down.const_data_ptr());
+  EXPECT_EQ(pruned.block(2)->original_index, 5);
+  EXPECT_EQ(pruned.block(2)->down.const_data_ptr(), decoder.block(5)->down.const_data_ptr());
   at::Tensor x = decoder.embed(tokens);
   for (const int64_t i : kept) x = decoder.run_block(i, x);
   EXPECT_TRUE(same_bits(run_all(pruned, tokens), x));

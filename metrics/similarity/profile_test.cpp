@@ -168,7 +168,7 @@ std::string input_error(const models::Decoder& decoder, const models::TokenBatch
 
 TEST(Profile, NamesTheBlockAndTheDocumentOfANotANumber) {
   const auto model = tiny_decoder({});
-  model.block(2).down.fill_(std::numeric_limits<float>::quiet_NaN());
+  model.block(2)->down.fill_(std::numeric_limits<float>::quiet_NaN());
   const auto message = input_error(model, random_batch(3, 4, 256, 1));
   EXPECT_THAT(message, HasSubstr("the output of block 2"));
   EXPECT_THAT(message, HasSubstr("document 0 of 'random.jsonl', position 0"));

@@ -124,6 +124,15 @@ class Checkpoint::Impl {
     return *std::move(found);
   }
 
+  // Rows from `first` on into `out`, as many as it has.
+  void read(Role role, const TensorEntry& entry, int64_t first, const at::Tensor& out) const {
+    const bool permuted = gguf && architecture->gguf_permutes_query_key &&
+                          (role == Role::kQuery || role == Role::kKey);
+    in_file(paths[entry.file], [&] {
+      read_rows(files[entry.file], entry, first, permuted ? config.head_width : 0, out);
+    });
+  }
+
  private:
   std::string_view pattern(const TensorName& row) const {
     return gguf ? row.gguf : row.hugging_face;
@@ -295,21 +304,26 @@ std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {
 }
 
 at::Tensor Checkpoint::load(Role role, int64_t block, at::ScalarType dtype) const {
+  at::Tensor out = at::empty(impl_->required_entry(role, block).shape, dtype);
+  load_into(role, block, out);
+  return out;
+}
+
+void Checkpoint::load_into(Role role, int64_t block, const at::Tensor& out) const {
   const TensorEntry entry = impl_->required_entry(role, block);
-  return load_rows(role, block, 0, row_count(entry), dtype).view(entry.shape);
+  if (out.numel() != entry.element_count())
+    throw Error(ErrorKind::kInvariant, text("tensor ", printable(entry.name), " has ",
+                                            entry.element_count(), " values, not ", out.numel()));
+  impl_->read(role, entry, 0, out.view({row_count(entry), entry.shape.back()}));
 }
 
 at::Tensor Checkpoint::load_rows(Role role, int64_t block, int64_t first, int64_t count,
                                  at::ScalarType dtype) const {
-  if (dtype != at::kFloat && dtype != at::kBFloat16)
-    throw Error(ErrorKind::kInvariant, "weights are loaded as fp32 or bf16");
   const TensorEntry entry = impl_->required_entry(role, block);
-  const bool permuted = is_gguf() && architecture().gguf_permutes_query_key &&
-                        (role == Role::kQuery || role == Role::kKey);
-  const int64_t head_rows = permuted ? config().head_width : 0;
-  return in_file(impl_->paths[entry.file], [&] {
-    return read_rows(impl_->files[entry.file], entry, first, count, head_rows, dtype);
-  });
+  if (count < 0) throw Error(ErrorKind::kInvariant, text(count, " rows were asked for"));
+  at::Tensor out = at::empty({count, entry.shape.back()}, dtype);
+  impl_->read(role, entry, first, out);
+  return out;
 }
 
 at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {

@@ -39,6 +39,9 @@ class Checkpoint {
   /// shape, or holds a NaN or an infinity (with the count and the first index).
   at::Tensor load(Role role, int64_t block, at::ScalarType dtype) const;
 
+  /// The same into `out`, contiguous, at::kFloat or at::kBFloat16, with as many values: where memory is used again.
+  void load_into(Role role, int64_t block, const at::Tensor& out) const;
+
   /// Rows [first, first + count) of the same, [count, columns]; a vector is one row. For tensors that are too large to be
   /// held whole. Error{kInvariant} for rows that are not there, and where q and k rows are un-permuted for anything but
   /// whole heads.

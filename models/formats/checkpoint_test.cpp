@@ -43,10 +43,10 @@ void expect_same_weights(const Decoder& a, const Decoder& b, at::ScalarType thro
   expect_same(a.unembedding(), b.unembedding());
   ASSERT_EQ(a.block_count(), b.block_count());
   for (int64_t i = 0; i < a.block_count(); ++i) {
-    expect_same(a.block(i).query_key_value, b.block(i).query_key_value);
-    expect_same(a.block(i).attention_out, b.block(i).attention_out);
-    expect_same(a.block(i).gate_up, b.block(i).gate_up);
-    expect_same(a.block(i).down, b.block(i).down);
+    expect_same(a.block(i)->query_key_value, b.block(i)->query_key_value);
+    expect_same(a.block(i)->attention_out, b.block(i)->attention_out);
+    expect_same(a.block(i)->gate_up, b.block(i)->gate_up);
+    expect_same(a.block(i)->down, b.block(i)->down);
   }
 }
 

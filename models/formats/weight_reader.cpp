@@ -1,7 +1,6 @@
 #include "models/formats/weight_reader.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>
@@ -40,18 +39,18 @@ int64_t round_to_bf16(const float* values, int64_t count, uint16_t* out) {
 
 class Reader {
  public:
-  Reader(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t count,
-         int64_t head_rows, at::ScalarType dtype)
+  Reader(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t head_rows,
+         const at::Tensor& out)
       : file_(file),
         entry_(entry),
         first_(first),
-        rows_(count),
+        rows_(out.size(0)),
         columns_(entry.shape.back()),
         head_rows_(head_rows),
         row_bytes_(stored_bytes(entry.name, {columns_}, entry.type)),
-        out_(at::empty({count, columns_}, at::TensorOptions().dtype(dtype))) {}
+        out_(out) {}
 
-  at::Tensor read() {
+  void read() {
     const auto rows_a_piece = static_cast<int64_t>(
         std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, row_bytes_)));
     at::parallel_for(0, rows_, rows_a_piece, [&](int64_t begin, int64_t end) {
@@ -73,7 +72,6 @@ class Reader {
                        out_.scalar_type() == at::kFloat ? "" : " in bf16", ", the first at index ",
                        first_bad_.load(), " (row ", first_bad_ / columns_, ", column ",
                        first_bad_ % columns_, "); the model is damaged or badly converted"));
-    return out_;
   }
 
  private:
@@ -127,14 +125,20 @@ int64_t row_count(const TensorEntry& entry) {
   return rows;
 }
 
-at::Tensor read_rows(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t count,
-                     int64_t head_rows, at::ScalarType dtype) {
-  const int64_t rows = row_count(entry);
+void read_rows(const ModelFile& file, const TensorEntry& entry, int64_t first, int64_t head_rows,
+               const at::Tensor& out) {
+  const int64_t rows = row_count(entry), count = out.dim() == 2 ? out.size(0) : -1;
   const bool whole_heads = head_rows == 0 || (first % head_rows == 0 && count % head_rows == 0);
   if (first < 0 || count < 0 || count > rows || first > rows - count || !whole_heads)
     throw Error(ErrorKind::kInvariant, text("rows ", first, " to ", first + count, " of tensor ",
                                             printable(entry.name), ", which has ", rows));
-  return Reader(file, entry, first, count, head_rows, dtype).read();
+  if (out.size(1) != entry.shape.back() || !out.is_contiguous() ||
+      (out.scalar_type() != at::kFloat && out.scalar_type() != at::kBFloat16))
+    throw Error(ErrorKind::kInvariant,
+                text("rows of tensor ", printable(entry.name), " have ", entry.shape.back(),
+                     " columns and are read as fp32 or bf16, the place for them is ", out.sizes(),
+                     " ", out.scalar_type()));
+  Reader(file, entry, first, head_rows, out).read();
 }
 
 }  // namespace plumb::models

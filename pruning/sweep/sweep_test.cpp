@@ -132,7 +132,7 @@ TEST_P(PlantedIdentity, IsFoundBySimilarityAndItsRemovalLeavesTheLogitsBitEqual)
     ASSERT_EQ(plan.removed, std::vector<int64_t>{GetParam()}) << strategy;
     const auto pruned = apply(model, plan);
     EXPECT_EQ(pruned.block_count(), 5);
-    EXPECT_EQ(pruned.block(0).down.data_ptr(), model.block(GetParam() == 0 ? 1 : 0).down.data_ptr())
+    EXPECT_EQ(pruned.block(0)->down.data_ptr(), model.block(GetParam() == 0 ? 1 : 0)->down.data_ptr())
         << "weights are shared";
     const auto logits_of = [&](const models::Decoder& decoder) {
       at::Tensor x = decoder.embed(at::tensor(documents.tokens, at::kLong).view({4, 16}));
@@ -188,7 +188,7 @@ std::string error_of(ErrorKind kind, const models::Decoder& decoder,
 
 TEST(Sweep, NamesThePlanAndTheDocumentOfALossThatIsNotFinite) {
   const auto model = tiny_decoder({});
-  model.block(3).down.fill_(std::numeric_limits<float>::quiet_NaN());
+  model.block(3)->down.fill_(std::numeric_limits<float>::quiet_NaN());
   const std::vector<PruningPlan> plans{make_plan("explicit", 1, {6, nullptr, 0, {3}}),
                                        make_plan("simple", 1, {6, nullptr, 0, {}})};
   const auto message = error_of(ErrorKind::kInput, model, random_batch(2, 6, 1), plans);
