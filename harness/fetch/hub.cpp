@@ -60,7 +60,7 @@ std::string strong_validator(const std::string& header) {
 
 void HubClient::refuse(const HttpResponse& response, const HubId& id,
                        const std::string& what) const {
-  const std::string name = "'" + shown(id) + "'";
+  const std::string name = text("'", shown(id), "'");
   if (response.end == HttpEnd::kUnreachable)
     throw Unreachable(ErrorKind::kNetwork,
                       text("the Hub cannot be reached (", response.failure, ")"));
@@ -114,7 +114,7 @@ Listing HubClient::list(const HubId& id) {
                            body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
                          }};
   const HttpResponse response = http_.send_patiently(request, collect);
-  if (!response.answered(200)) refuse(response, id, "'" + shown(id) + "'");
+  if (!response.answered(200)) refuse(response, id, text("'", shown(id), "'"));
   try {
     Listing listing = parse_listing(body);
     if (is_commit(id.revision) && listing.commit != id.revision)

@@ -63,7 +63,7 @@ Url taken_apart(const Handle& handle) {
   url.path = part(handle.get(), CURLUPART_PATH);
   url.query = part(handle.get(), CURLUPART_QUERY);
   if (url.host.empty() || url.port == 0) refuse(CURLUE_MALFORMED_INPUT);
-  if (url.path.empty()) url.path = "/";
+  if (url.path.empty()) url.path.push_back('/');
   return url;
 }
 
