@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "metrics/similarity/angular_distance.h"
@@ -101,25 +103,32 @@ double cosine_sum(const TokenBatch& batch, const Step& step, int64_t l, const at
   return sum;
 }
 
-/// Unit vectors of the last-token states, appended to each document's list.
-void keep_last(const TokenBatch& batch, const Step& step, int64_t l, const at::Tensor& x,
-               std::vector<std::vector<std::vector<double>>>& units) {
-  const at::Tensor last = x.select(1, x.size(1) - 1).to(at::kFloat).contiguous();
+/// The last-token states [count, D] of a step, in the decoder's dtype. They have a direction, or this throws.
+at::Tensor last_states(const TokenBatch& batch, const Step& step, int64_t l, const at::Tensor& x) {
+  const int64_t T = x.size(1), D = x.size(2);
+  at::Tensor last = x.select(1, T - 1).narrow(0, 0, step.count).clone();
+  const at::Tensor wide = last.to(at::kFloat).contiguous();
   for (int64_t row = 0; row < step.count; ++row) {
-    const auto width = static_cast<size_t>(last.size(1));
-    const std::span state(last.const_data_ptr<float>() + row * last.size(1), width);
-    try {
-      units[static_cast<size_t>(row)].push_back(unit_vector(state));
-    } catch (const Error&) {
-      const bool zero = std::all_of(state.begin(), state.end(), [](float v) { return v == 0; });
-      fail_at(batch, step.first + row, l, x.size(1) - 1, zero ? "zero" : "not finite");
-    }
+    const std::span state(wide.const_data_ptr<float>() + row * D, static_cast<size_t>(D));
+    if (std::all_of(state.begin(), state.end(), [](float v) { return v == 0; }))
+      fail_at(batch, step.first + row, l, T - 1, "zero");
+    if (!std::all_of(state.begin(), state.end(), [](float v) { return std::isfinite(v); }))
+      fail_at(batch, step.first + row, l, T - 1, "not finite");
   }
+  return last;
 }
 
-/// All pairs of one document: units are the L + 1 states before the norm, then x^(L) after it.
-void add_distances(int64_t document, const std::vector<std::vector<double>>& units, Sums& sums) {
+std::vector<double> unit_row(const at::Tensor& states, int64_t row) {
+  const at::Tensor wide = states.select(0, row).to(at::kFloat).contiguous();
+  return unit_vector({wide.const_data_ptr<float>(), static_cast<size_t>(wide.numel())});
+}
+
+/// All pairs of one document: the L + 1 states before the norm, then x^(L) after it.
+void add_distances(int64_t document, int64_t row, const std::vector<at::Tensor>& states,
+                   Sums& sums) {
   const int64_t L = sums.before_norm.block_count();
+  std::vector<std::vector<double>> units;
+  for (const at::Tensor& state : states) units.push_back(unit_row(state, row));
   const auto& after_norm = units[static_cast<size_t>(L + 1)];
   for (int64_t n = 1; n <= L; ++n) {
     for (int64_t l = 0; l <= L - n; ++l)
@@ -130,42 +139,99 @@ void add_distances(int64_t document, const std::vector<std::vector<double>>& uni
   }
 }
 
-void run_step(const Decoder& decoder, const TokenBatch& batch, const Step& step, int64_t B,
-              Sums& sums) {
-  std::vector<std::vector<std::vector<double>>> units(static_cast<size_t>(step.count));
-  at::Tensor x = decoder.embed(padded_tokens(batch, step, B)).contiguous();
-  keep_last(batch, step, 0, x, units);
-  for (int64_t l = 0; l < decoder.block_count(); ++l) {
-    const at::Tensor y = decoder.run_block(l, x).contiguous();
-    sums.cosines[static_cast<size_t>(l)] += cosine_sum(batch, step, l, x, y);
-    keep_last(batch, step, l + 1, y, units);
-    x = y;
+/// The pass: every step goes through all blocks, as far as they are there.
+class Pass {
+ public:
+  Pass(const Decoder& decoder, const TokenBatch& batch, int64_t B, models::ActivationRoom room)
+      : decoder_(decoder),
+        batch_(batch),
+        B_(B),
+        L_(decoder.block_count()),
+        sums_{DistanceMatrix(L_, batch.size()),
+              std::vector(static_cast<size_t>(L_),
+                          std::vector<double>(static_cast<size_t>(batch.size()))),
+              std::vector<double>(static_cast<size_t>(L_))},
+        store_(std::move(room)) {
+    for (int64_t first = 0; first < batch.size(); first += B)
+      steps_.push_back({first, std::min(B, batch.size() - first)});
+    states_.resize(steps_.size());
   }
-  const at::Tensor last = x.narrow(1, x.size(1) - 1, 1).contiguous();
-  keep_last(batch, step, decoder.block_count(), decoder.final_norm(last), units);
-  at::parallel_for(0, step.count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      add_distances(step.first + row, units[static_cast<size_t>(row)], sums);
-  });
-}
+
+  Profile run(const Progress& progress) {
+    std::vector<int64_t> order;
+    for (int64_t l = 0; l < L_; ++l)
+      if (!decoder_.keeps(l)) order.push_back(l);
+    decoder_.expect(order);
+    const auto said = [&](int64_t documents) {
+      if (progress) progress(documents, batch_.size());
+    };
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      begin(step);
+      if (order.empty()) said(steps_[step].first + steps_[step].count);
+    }
+    for (size_t i = 0; i < order.size(); ++i) {
+      for (size_t step = 0; step < steps_.size(); ++step)
+        carry(step, order[i], run_block(step, order[i], store_.take(static_cast<int64_t>(step))));
+      // Documents are all done at the end; until then, as many as the blocks done are worth.
+      said(batch_.size() * static_cast<int64_t>(i + 1) / static_cast<int64_t>(order.size()));
+    }
+    const auto positions = static_cast<double>(batch_.size() * batch_.token_count);
+    for (double& sum : sums_.cosines) sum = 1 - sum / positions;
+    return {std::move(sums_.before_norm), std::move(sums_.after_norm), std::move(sums_.cosines)};
+  }
+
+ private:
+  void begin(size_t step) {
+    const at::Tensor x = decoder_.embed(padded_tokens(batch_, steps_[step], B_)).contiguous();
+    states_[step].push_back(last_states(batch_, steps_[step], 0, x));
+    carry(step, -1, x);
+  }
+
+  /// `x` is the output of block `l`: on through the blocks that are in memory.
+  void carry(size_t step, int64_t l, at::Tensor x) {
+    for (++l; l < L_ && decoder_.keeps(l); ++l) x = run_block(step, l, x);
+    if (l == L_) {
+      finish(step, x);
+    } else {
+      const auto steps = static_cast<int64_t>(steps_.size());
+      store_.put(static_cast<int64_t>(step), std::move(x), l * steps + static_cast<int64_t>(step));
+    }
+  }
+
+  at::Tensor run_block(size_t step, int64_t l, const at::Tensor& x) {
+    at::Tensor y = decoder_.run_block(l, x).contiguous();
+    sums_.cosines[static_cast<size_t>(l)] += cosine_sum(batch_, steps_[step], l, x, y);
+    states_[step].push_back(last_states(batch_, steps_[step], l + 1, y));
+    return y;
+  }
+
+  void finish(size_t step, const at::Tensor& x) {
+    const Step& documents = steps_[step];
+    std::vector<at::Tensor> states = std::exchange(states_[step], {});
+    const at::Tensor last = x.narrow(1, x.size(1) - 1, 1).contiguous();
+    states.push_back(last_states(batch_, documents, L_, decoder_.final_norm(last)));
+    at::parallel_for(0, documents.count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        add_distances(documents.first + row, row, states, sums_);
+    });
+  }
+
+  const Decoder& decoder_;
+  const TokenBatch& batch_;
+  int64_t B_, L_;
+  Sums sums_;
+  models::ActivationStore store_;
+  std::vector<Step> steps_;
+  std::vector<std::vector<at::Tensor>> states_;  ///< [step][l]: last_states so far
+};
 
 }  // namespace
 
 Profile profile(const Decoder& decoder, const TokenBatch& batch, int64_t documents_per_step,
-                const Progress& progress) {
+                const Progress& progress, models::ActivationRoom room) {
   require_usable(batch, documents_per_step);
   const c10::InferenceMode no_autograd;
-  const int64_t L = decoder.block_count(), N = batch.size();
-  Sums sums{DistanceMatrix(L, N),
-            std::vector(static_cast<size_t>(L), std::vector<double>(static_cast<size_t>(N))),
-            std::vector<double>(static_cast<size_t>(L))};
-  for (int64_t first = 0; first < N; first += documents_per_step) {
-    const Step step{first, std::min(documents_per_step, N - first)};
-    run_step(decoder, batch, step, documents_per_step, sums);
-    if (progress) progress(first + step.count, N);
-  }
-  for (double& sum : sums.cosines) sum = 1 - sum / static_cast<double>(N * batch.token_count);
-  return {std::move(sums.before_norm), std::move(sums.after_norm), std::move(sums.cosines)};
+  return Pass(decoder, batch, documents_per_step, std::move(room)).run(progress);
 }
 
 }  // namespace plumb::metrics

@@ -4,6 +4,7 @@
 
 #include "metrics/similarity/best_start.h"
 #include "metrics/similarity/distance_matrix.h"
+#include "models/activation_store.h"
 #include "models/decoder.h"
 #include "models/documents.h"
 
@@ -21,9 +22,13 @@ using Progress = std::function<void(int64_t, int64_t)>;
 /// how many documents follow it; another B may change the low bits, as other shapes of a product
 /// do. Holds two activations [B, T, D].
 ///
+/// Where the decoder's blocks come and go the outer loop is over them and the inner one over steps: each is got once, and
+/// the activations of all documents wait in `room`. The bits are the same.
+///
 /// Error{kInput} naming block and document when a state is zero or not finite, or when there is no
 /// document; Error{kUsage} for documents_per_step below 1.
 Profile profile(const models::Decoder& decoder, const models::TokenBatch& batch,
-                int64_t documents_per_step, const Progress& progress = {});
+                int64_t documents_per_step, const Progress& progress = {},
+                models::ActivationRoom room = {});
 
 }  // namespace plumb::metrics

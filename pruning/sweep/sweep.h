@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "models/activation_store.h"
 #include "models/decoder.h"
 #include "models/documents.h"
 #include "pruning/plan.h"
@@ -17,6 +18,7 @@ struct SweepOptions {
   int64_t documents_per_step = 8;
   int64_t positions = 0;  ///< predicted positions per document; 0 = all T - 1; never 1 of several
   uint64_t seed = 0;      ///< of the positions
+  models::ActivationRoom room = {};  ///< where the decoder's blocks come and go: for what waits
   /// Called after each block: block evaluations done and to be done, each counted once per step.
   std::function<void(int64_t done, int64_t all)> progress;
 };
@@ -32,13 +34,17 @@ struct SweepLosses {
   int64_t block_evaluations_alone = 0;  ///< as `pruning::block_evaluations_alone`
   int64_t plans_distinct = 0;
   int64_t positions_per_document = 0;
-  int64_t peak_activations = 0;  ///< activations [B, T, D] held at once between blocks
+  int64_t peak_activations = 0;  ///< activations [B, T, D] that waited or were worked on at once
+  uint64_t spilled_bytes = 0;    ///< activations written to the room's file, in all
 };
 
-/// Evaluates every plan in one depth-first walk of their trie per step of documents. Bit-equal to
-/// `sweep` of each plan alone with the same options and documents. Holds one activation [B, T, D]
-/// per open branch: `DepthTrie::peak_activations()` of them, beside what one block or the loss
-/// needs.
+/// Evaluates every plan in one walk of their trie. Bit-equal to `sweep` of each plan alone with the same options and
+/// documents, whatever the decoder keeps in memory and whatever the room.
+///
+/// A decoder that keeps its blocks is walked depth first, once per step of documents: one activation [B, T, D] is held per
+/// open branch, `DepthTrie::peak_activations()` of them, beside what one block or the loss needs. Where blocks come and
+/// go the outer loop is over them: each is got once, for all steps and all branches, and the activations that wait for
+/// a later one are in the room. Branches into blocks that stay are finished at once in both.
 ///
 /// Error{kInput} naming plan and document when a loss is not finite, and for no documents;
 /// Error{kUsage} for no plans, plans that do not fit the decoder, documents of fewer than 2 tokens,
