@@ -16,7 +16,7 @@ bool looks_like_formula(std::string_view cell) {
 /// One pass over the text; `line` counts from 1 and names where an error is.
 class CsvReader {
  public:
-  explicit CsvReader(std::string_view text) : text_(text) {
+  explicit CsvReader(std::string_view text, int64_t line = 1) : text_(text), line_(line) {
     if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);  // spread sheets write one
   }
 
@@ -84,7 +84,7 @@ class CsvReader {
 
   std::string_view text_;
   size_t at_ = 0;
-  int64_t line_ = 1;
+  int64_t line_;
 };
 
 }  // namespace
@@ -147,6 +147,13 @@ std::vector<std::vector<std::string>> parse_csv(std::string_view text_to_read) {
                                           " cells, its header has ", rows.front().size()));
   }
   return rows;
+}
+
+std::vector<std::string> parse_csv_record(std::string_view record, int64_t line) {
+  CsvReader reader(record, line);
+  std::vector<std::string> cells = reader.row();
+  if (!reader.done()) reader.fail("the record before it ends there, but more text belongs to it");
+  return cells;
 }
 
 std::string shortest(double value) {

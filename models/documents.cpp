@@ -13,58 +13,86 @@ std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Calls `take` with each document until it says false.
-template <typename Take>
-void for_each_document(const MappedFile& file, Take take) {
-  try {
-    DocumentReader reader(file.path().filename(), text_of(file));
-    while (auto document = reader.next())
-      if (!take(std::move(*document))) return;
-  } catch (const Error& error) {
-    throw error.within(file.path().filename().string());
-  }
-}
-
-}  // namespace
-
-std::vector<Document> read_documents(const std::filesystem::path& file) {
+/// `use` with the documents of a file in one of the formats of models/documents.h, and its bytes.
+template <typename Use>
+auto with_documents(const std::filesystem::path& file, Use use) {
   const MappedFile mapped(file);
-  std::vector<Document> documents;
-  for_each_document(mapped, [&](Document document) {
-    documents.push_back(std::move(document));
-    return true;
-  });
-  if (documents.empty())
-    throw Error(
-        ErrorKind::kInput,
-        text("'", file.string(), "' holds only blank lines; needed is at least one document"));
-  return documents;
+  std::optional<DocumentReader> documents;
+  try {
+    documents.emplace(file.filename(), text_of(mapped));
+  } catch (const Error& error) {
+    throw error.within(file.filename().string());
+  }
+  return use(*documents, mapped);
 }
 
-TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                            int64_t max_tokens, int64_t limit, bool special_tokens) {
+/// The batch but for its hash.
+TokenBatch select(const std::filesystem::path& file, DocumentSource& documents,
+                  const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
+                  bool special_tokens) {
   if (max_tokens < 1 || limit < 1)
     throw Error(ErrorKind::kUsage, text("max tokens ", max_tokens, " and limit ", limit,
                                         " were asked for; needed is at least 1 of each"));
-  const MappedFile mapped(file);
   TokenBatch batch;
   batch.token_count = max_tokens;
   batch.file = file.filename().string();
   int64_t seen = 0;
-  for_each_document(mapped, [&](const Document& document) {
-    ++seen;
-    const std::vector<int32_t> ids = tokenizer.encode(document.text, special_tokens);
-    if (static_cast<int64_t>(ids.size()) < max_tokens) return true;
-    batch.documents.push_back(document.line);
-    batch.tokens.insert(batch.tokens.end(), ids.begin(), ids.begin() + max_tokens);
-    return batch.size() < limit;
-  });
+  try {
+    while (batch.size() < limit) {
+      const auto document = documents.next();
+      if (!document) break;
+      ++seen;
+      const std::vector<int32_t> ids = tokenizer.encode(document->text, special_tokens);
+      if (static_cast<int64_t>(ids.size()) < max_tokens) continue;
+      batch.documents.push_back(document->line);
+      batch.tokens.insert(batch.tokens.end(), ids.begin(), ids.begin() + max_tokens);
+    }
+  } catch (const Error& error) {
+    throw error.within(batch.file);
+  }
   if (batch.size() < limit)
     throw Error(ErrorKind::kInput,
                 text("'", file.string(), "' has ", batch.size(), " documents of at least ",
                      max_tokens, " tokens among its ", seen, "; needed are ", limit,
                      ": give a longer file, or lower --limit or --max-tokens"));
-  batch.sha256 = sha256_hex(mapped.bytes());
+  return batch;
+}
+
+}  // namespace
+
+std::vector<Document> read_documents(const std::filesystem::path& file) {
+  return with_documents(file, [&](DocumentSource& documents, const MappedFile&) {
+    return read_documents(file, documents);
+  });
+}
+
+std::vector<Document> read_documents(const std::filesystem::path& file, DocumentSource& documents) {
+  std::vector<Document> all;
+  try {
+    while (auto document = documents.next()) all.push_back(std::move(*document));
+  } catch (const Error& error) {
+    throw error.within(file.filename().string());
+  }
+  if (all.empty())
+    throw Error(ErrorKind::kInput,
+                text("'", file.string(), "' holds no document; needed is at least one"));
+  return all;
+}
+
+TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                            int64_t max_tokens, int64_t limit, bool special_tokens) {
+  return with_documents(file, [&](DocumentSource& documents, const MappedFile& mapped) {
+    TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);
+    batch.sha256 = sha256_hex(mapped.bytes());
+    return batch;
+  });
+}
+
+TokenBatch select_documents(const std::filesystem::path& file, DocumentSource& documents,
+                            const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
+                            bool special_tokens) {
+  TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);
+  batch.sha256 = sha256_of_file(file);
   return batch;
 }
 

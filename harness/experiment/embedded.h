@@ -13,4 +13,13 @@ std::string_view shortgpt_mmlu_json();
 std::string_view published_starts_json();
 std::string_view default_experiment_json();
 
+/// Presets of data sets, fixtures/datasets: see harness/datasets/preset.h.
+std::string_view c4_dataset_json();
+std::string_view mmlu_dataset_json();
+std::string_view boolq_dataset_json();
+std::string_view hellaswag_dataset_json();
+std::string_view arc_dataset_json();
+std::string_view piqa_dataset_json();
+std::string_view winogrande_dataset_json();
+
 }  // namespace plumb::harness

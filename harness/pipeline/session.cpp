@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "harness/cli/console.h"
 #include "harness/cli/signals.h"
+#include "harness/datasets/documents.h"
 
 namespace plumb::harness {
 
@@ -65,8 +66,8 @@ models::TokenBatch Session::select(const TextChoice& choice) {
                                         " tokens were asked for, "
                                         "needed at most the model's ",
                                         positions, " positions"));
-  return models::select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
-                                  experiment_.special_tokens);
+  return select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
+                          experiment_.special_tokens);
 }
 
 const models::TokenBatch& Session::calibration() {
