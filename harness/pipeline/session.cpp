@@ -66,8 +66,8 @@ models::TokenBatch Session::select(const TextChoice& choice) {
                                         " tokens were asked for, "
                                         "needed at most the model's ",
                                         positions, " positions"));
-  return select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
-                          experiment_.special_tokens);
+  return harness::select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
+                                   experiment_.special_tokens);
 }
 
 const models::TokenBatch& Session::calibration() {
