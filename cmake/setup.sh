@@ -102,7 +102,7 @@ install_environment() {
   fi
   python=$(find_python) ||
     die "no Python 3.10 to 3.14 with the modules venv and ensurepip: install the Debian package python3-venv"
-  say "  making .plumb/python with ${PINS[*]} (about 600 MB to download the first time)"
+  say "  making .plumb/python with ${PINS[*]} (about 650 MB to download the first time)"
   stage python make_environment "$python"
   printf '%s' "$stamp" >"$PLUMB/python.stamp.new"
   mv "$PLUMB/python.stamp.new" "$PLUMB/python.stamp"

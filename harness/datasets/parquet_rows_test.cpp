@@ -94,9 +94,9 @@ TEST_F(ParquetRows, RefuseEveryTruncation) {
 }
 
 TEST_F(ParquetRows, SurviveChangedBytes) {
-  flip("types.parquet", 1, 400);
-  flip("types_plain.parquet", 2, 400);
-  flip("arc.parquet", 3, 400);
+  flip("types.parquet", 1, 150);
+  flip("types_plain.parquet", 2, 150);
+  flip("arc.parquet", 3, 150);
 }
 
 TEST_F(ParquetRows, AreWhatPyarrowWritesNowInEveryCodec) {

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ inline const fs::path kDatasetFiles = fs::path(PLUMB_SOURCE_DIR) / "fixtures/gol
 
 inline fs::path written(const fs::path& file, std::string_view bytes) {
   fs::create_directories(file.parent_path());
-  write_file_atomically(file, bytes);
+  std::ofstream(file, std::ios::binary) << bytes;
   return file;
 }
 

@@ -59,7 +59,7 @@ const models::Decoder& Session::decoder() {
 models::TokenBatch Session::select(const TextChoice& choice) {
   if (choice.file.empty())
     throw Error(ErrorKind::kUsage,
-                "no text was named, needed --documents with a JSONL or text file");
+                "no text was named, needed --documents with a JSONL, CSV, Parquet or text file");
   const int64_t positions = checkpoint().config().max_positions;
   if (choice.max_tokens > positions)
     throw Error(ErrorKind::kUsage, text("documents of ", choice.max_tokens,
