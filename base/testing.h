@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -47,6 +48,21 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// The Python that PLUMB_TEST_PYTHON names.
+struct PeerPython {
+  std::string path;
+  std::string missing;  ///< empty: it can import what the test needs; else the reason for a skip
+};
+/// `modules` as an import statement lists them: "torch, transformers".
+inline PeerPython peer_python(const std::string& modules) {
+  const char* path = std::getenv("PLUMB_TEST_PYTHON");
+  if (path == nullptr || *path == '\0')
+    return {"", "PLUMB_TEST_PYTHON names no Python with " + modules};
+  const std::string import = text("'", path, "' -c 'import ", modules, "' >/dev/null 2>&1");
+  if (std::system(import.c_str()) == 0) return {path, ""};
+  return {path, "PLUMB_TEST_PYTHON cannot import all of " + modules};
+}
 
 /// No file of this process may grow beyond `bytes`, as on a full disk.
 class FileSizeLimit {

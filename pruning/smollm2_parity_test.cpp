@@ -232,13 +232,12 @@ TEST(SweepGolden, FiftySevenPlansShareTwoThirdsOfTheirBlocks) {
 // The committed numbers are what the peer says today: the script runs again where its packages are.
 TEST(SmolLm2GoldenScript, MakesTheCommittedNumbers) {
   const char* model = variable("PLUMB_TEST_MODEL");
-  const char* python = variable("PLUMB_TEST_PYTHON");
   if (model == nullptr) GTEST_SKIP() << "PLUMB_TEST_MODEL names no SmolLM2-135M-Instruct GGUF";
-  if (python == nullptr)
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with torch and transformers";
+  const auto python = plumb::testing::peer_python("torch, transformers, gguf");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const plumb::testing::TemporaryFolder folder;
   const std::string command =
-      text("'", python, "' '", (kGolden / "make_smollm2_reference.py").string(), "' --model '",
+      text("'", python.path, "' '", (kGolden / "make_smollm2_reference.py").string(), "' --model '",
            model, "' --documents '", (kGolden / "own_text.jsonl").string(),
            "' --max-tokens 64 --limit 8 --out '", (folder / "made.json").string(), "' >'",
            (folder / "log").string(), "' 2>&1");

@@ -67,13 +67,12 @@ TEST(WritePrunedArchitectures, GiveTheBitsOfTheDecoderPrunedInMemory) {
 
 // The project's bound on fp32 parity: 1e-4 of the largest logit.
 TEST(WritePrunedArchitectures, AreLoadedByTransformersToTheSameLogits) {
-  const char* python = std::getenv("PLUMB_TEST_PYTHON");
-  if (python == nullptr || *python == '\0')
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with torch and transformers";
+  const auto python = testing::peer_python("torch, transformers");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const testing::TemporaryFolder folder;
   write_all(folder.path());
   const std::string command =
-      text("'", python, "' '", kGolden, "load_pruned_architectures.py' --golden '", kGolden,
+      text("'", python.path, "' '", kGolden, "load_pruned_architectures.py' --golden '", kGolden,
            "architectures.json' --folder '", folder.path().string(), "' --out '",
            (folder / "said.json").string(), "' 2>&1");
   ASSERT_EQ(std::system(command.c_str()), 0);

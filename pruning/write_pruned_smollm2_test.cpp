@@ -108,16 +108,15 @@ TEST_F(WritePrunedSmolLm2, GivesTheLogitsThatTransformersGaveForTheseBlocks) {
 }
 
 TEST_F(WritePrunedSmolLm2, IsLoadedByTransformersToTheSameLogitsAndTokens) {
-  const char* python = std::getenv("PLUMB_TEST_PYTHON");
-  if (python == nullptr || *python == '\0')
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with torch and transformers";
+  const auto python = plumb::testing::peer_python("torch, transformers");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   write(uint64_t{100} << 20);  // shards, which the other test has not
   const auto rows = tokens();
   write_file_atomically(folder_ / "tokens.json", json(rows).dump());
   const std::string command =
-      text("'", python, "' '", kGolden, "load_pruned_checkpoint.py' --folder '", out().string(),
-           "' --tokens '", (folder_ / "tokens.json").string(), "' --text '", kGolden,
-           "own_text.jsonl' --out '", (folder_ / "said.json").string(), "' 2>&1");
+      text("'", python.path, "' '", kGolden, "load_pruned_checkpoint.py' --folder '",
+           out().string(), "' --tokens '", (folder_ / "tokens.json").string(), "' --text '",
+           kGolden, "own_text.jsonl' --out '", (folder_ / "said.json").string(), "' 2>&1");
   ASSERT_EQ(std::system(command.c_str()), 0);
   const json said = json::parse(read_file(folder_ / "said.json"));
   EXPECT_EQ(said.at("blocks"), golden_.at("block_count").get<int64_t>() - 7);

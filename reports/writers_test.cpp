@@ -90,11 +90,8 @@ TEST(ResultsJson, RefusesNumbersThatAreNoneAndNamesTheRecord) {
 
 // An independent validator on the committed schema, where a Python with jsonschema is named.
 TEST(ResultsJson, FitsItsSchemaByAnIndependentValidator) {
-  const char* python = std::getenv("PLUMB_TEST_PYTHON");
-  if (python == nullptr || *python == '\0')
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with jsonschema";
-  if (std::system(text("'", python, "' -c 'import jsonschema' 2>/dev/null").c_str()) != 0)
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON has no jsonschema";
+  const auto python = plumb::testing::peer_python("jsonschema");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const TemporaryFolder folder;
   write_report(testing::hostile_report(), folder.path());
   const std::string program =
@@ -102,7 +99,7 @@ TEST(ResultsJson, FitsItsSchemaByAnIndependentValidator) {
       "jsonschema.Draft202012Validator; v.check_schema(s); "
       "v(s).validate(json.load(open(sys.argv[2])))";
   EXPECT_EQ(
-      std::system(text("'", python, "' -c '", program, "' ", PLUMB_SOURCE_DIR,
+      std::system(text("'", python.path, "' -c '", program, "' ", PLUMB_SOURCE_DIR,
                        "/reports/schema/results.schema.json ", (folder / "results.json").string())
                       .c_str()),
       0);

@@ -144,19 +144,13 @@ TEST(TokenizerFamiliesGolden, TakeMegabytesWithOrWithoutSpaces) {
 // Runs the script that made the committed file, on other text and with larger vocabularies.
 void expect_what_the_peers_train(const std::string& options,
                                  const std::vector<std::string>& corpora) {
-  const char* python = std::getenv("PLUMB_TEST_PYTHON");
-  if (python == nullptr || *python == '\0')
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with tokenizers, sentencepiece, tiktoken "
-                    "and gguf";
+  const auto python = plumb::testing::peer_python("gguf, sentencepiece, tiktoken, tokenizers");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const TemporaryFolder folder;
   const std::string run =
-      text("'", python, "' '", PLUMB_SOURCE_DIR,
+      text("'", python.path, "' '", PLUMB_SOURCE_DIR,
            "/fixtures/golden/make_tokenizer_families.py' --full-normaliser ", options, " --out '",
            (folder / "made.json").string(), "' > '", (folder / "log").string(), "' 2>&1");
-  const bool can = std::system(text("'", python, "' -c 'import gguf, sentencepiece, tiktoken, ",
-                                    "tokenizers' > /dev/null 2>&1")
-                                   .c_str()) == 0;
-  if (!can) GTEST_SKIP() << python << " cannot import gguf, sentencepiece, tiktoken or tokenizers";
   ASSERT_EQ(std::system(run.c_str()), 0) << read_file(folder / "log");
   const json made = json::parse(read_file(folder / "made.json"));
   EXPECT_EQ(made.at("families").size(), committed().at("families").size());

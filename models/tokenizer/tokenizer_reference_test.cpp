@@ -149,15 +149,14 @@ TEST_P(TokenizerSmolLm2, GivesTheSameIdsFromTheTokenizerJsonThatItWrites) {
   expect_corpora(again);
 }
 TEST_P(TokenizerSmolLm2, WritesATokenizerJsonThatThePeerReadsToTheSameIds) {
-  const char* python = std::getenv("PLUMB_TEST_PYTHON");
-  if (python == nullptr || *python == '\0')
-    GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with tokenizers and transformers";
+  const auto python = plumb::testing::peer_python("tokenizers, transformers");
+  if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const plumb::testing::TemporaryFolder folder;
   write_file_atomically(folder / "tokenizer.json", tokenizer().to_json());
   write_file_atomically(folder / "tokenizer_config.json", tokenizer().to_config_json());
-  const std::string command =
-      text("'", python, "' '", PLUMB_SOURCE_DIR, "/fixtures/golden/load_tokenizer.py' --folder '",
-           folder.path().string(), "' --out '", (folder / "ids.json").string(), "' 2>&1");
+  const std::string command = text(
+      "'", python.path, "' '", PLUMB_SOURCE_DIR, "/fixtures/golden/load_tokenizer.py' --folder '",
+      folder.path().string(), "' --out '", (folder / "ids.json").string(), "' 2>&1");
   ASSERT_EQ(std::system(command.c_str()), 0);
   const json written = json::parse(read_file(folder / "ids.json"));
   EXPECT_EQ(written.at("tokenizers"), golden().at("smollm").at("texts"));
