@@ -65,6 +65,11 @@ std::vector<std::string> chosen(const SnapshotBuilder& builder, const HubId& id,
     std::string listed;
     for (const std::string& pattern : patterns)
       listed += text(listed.empty() ? "'" : ", '", printable(pattern), "'");
+    if (builder.is_cached())
+      throw Error(ErrorKind::kNetwork,
+                  text("the cache has no file of '", shown(id), "' that matches ", listed,
+                       ", and the Hub was not asked (offline, or it cannot be reached); fetch it "
+                       "once where there is a network"));
     throw Error(ErrorKind::kUsage, text("'", shown(id), "' has no file that matches ", listed, " (",
                                         builder.names().size(), " files are there)"));
   }

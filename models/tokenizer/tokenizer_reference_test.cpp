@@ -149,7 +149,7 @@ TEST_P(TokenizerSmolLm2, GivesTheSameIdsFromTheTokenizerJsonThatItWrites) {
   expect_corpora(again);
 }
 TEST_P(TokenizerSmolLm2, WritesATokenizerJsonThatThePeerReadsToTheSameIds) {
-  const auto python = plumb::testing::peer_python("tokenizers, transformers");
+  const auto python = plumb::testing::peer_python("tokenizers");
   if (!python.missing.empty()) GTEST_SKIP() << python.missing;
   const plumb::testing::TemporaryFolder folder;
   write_file_atomically(folder / "tokenizer.json", tokenizer().to_json());
@@ -160,6 +160,8 @@ TEST_P(TokenizerSmolLm2, WritesATokenizerJsonThatThePeerReadsToTheSameIds) {
   ASSERT_EQ(std::system(command.c_str()), 0);
   const json written = json::parse(read_file(folder / "ids.json"));
   EXPECT_EQ(written.at("tokenizers"), golden().at("smollm").at("texts"));
+  if (!written.contains("transformers"))
+    GTEST_SKIP() << "tokenizers gave the same ids; PLUMB_TEST_PYTHON has no transformers";
   EXPECT_EQ(written.at("transformers"), golden().at("smollm").at("texts"));
 }
 // Of the bytes that UTF-8 can hold, SmolLM2's vocabulary has no token for these; `tokenizers` drops
