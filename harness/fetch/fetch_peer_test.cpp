@@ -58,10 +58,8 @@ class FetchPeer : public ::testing::Test {
              dataset ? " --dataset" : "", " --cache '", trial_.cache().string(), "' ", more,
              " --out '", trial_.path("cache-said.json").string(), "' >'",
              trial_.path("cache-log").string(), "' 2>&1");
-    if (std::system(command.c_str()) != 0) {
-      ADD_FAILURE() << read_file(trial_.path("cache-log"));
-      return {};
-    }
+    if (std::system(command.c_str()) != 0)
+      throw Error(ErrorKind::kInternal, read_file(trial_.path("cache-log")));
     return json::parse(read_file(trial_.path("cache-said.json")));
   }
   void expect_right(const json& said, const fs::path& folder) const {

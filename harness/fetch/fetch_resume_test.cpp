@@ -166,7 +166,7 @@ TEST(FetchResume, NoticesThatTheFileChangedOnTheWay) {
         const bool part = request.header("range") != "" && request.header("if-range").empty();
         response.status = part ? 206 : 200;
         response.body = part ? bytes.substr(bytes.size() / 2) : bytes;
-        response.set("ETag", "\"" + std::string(lfs ? 64 : 40, 'b') + "\"");
+        response.set("ETag", text('"', std::string(lfs ? 64 : 40, 'b'), '"'));
       };
       expect_ending(trial, file,
                     {resumed ? "other bytes and ETag, resumed" : "other bytes and ETag", other,
