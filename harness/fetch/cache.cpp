@@ -61,6 +61,15 @@ void copy_whole(const fs::path& from, const fs::path& to) {
   fail("copy to", to, error.value());
 }
 
+/// Some file systems of clusters say yes to every flock. This one is held already, so a second must be refused.
+bool is_given_to_everybody(const fs::path& path) {
+  const int second = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (second < 0) return false;
+  const bool given = ::flock(second, LOCK_EX | LOCK_NB) == 0;
+  ::close(second);
+  return given;
+}
+
 }  // namespace
 
 std::string cache_folder_name(const HubId& id) {
@@ -129,7 +138,10 @@ FileLock::FileLock(const fs::path& path, const StopFlag& stop) {
     struct stat mine = {}, named = {};
     held_ = ::fstat(descriptor_, &mine) == 0 && ::stat(path.c_str(), &named) == 0 &&
             mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
-    if (held_) return;
+    if (held_) {
+      held_ = !is_given_to_everybody(path);
+      return;
+    }
     ::close(descriptor_);  // its holder removed the file: the next one is another
   }
 }

@@ -63,7 +63,7 @@ class FileLock {
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
-  /// False where the file system has no locks: then others may be at the same work.
+  /// False where the file system has no locks, or gives them to everybody: then others may be at the same work.
   bool is_held() const { return held_; }
 
  private:
