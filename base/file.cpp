@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -29,6 +30,7 @@ class Descriptor {
   ~Descriptor() { close(); }
   int get() const { return number_; }
   bool valid() const { return number_ >= 0; }
+  int release() { return std::exchange(number_, -1); }
   /// 0, or the system's error: a network file system reports a failed write only here.
   int close() {
     const int number = std::exchange(number_, -1);
@@ -39,9 +41,10 @@ class Descriptor {
   int number_;
 };
 
-/// Opens for reading and gives the size; Error{kInput} for what is no regular file.
+/// Opens for reading and gives the size; Error{kInput} for what is no regular file. O_NONBLOCK, as a
+/// FIFO would be waited for until somebody writes into it; a regular file knows no difference.
 Descriptor open_regular(const fs::path& path, uint64_t& size) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid())
     throw Error(ErrorKind::kInput, text("cannot open '", path.string(), "': ", reason(errno)));
   struct stat status = {};
@@ -101,15 +104,17 @@ std::string read_file(const fs::path& path) {
   const Descriptor file = open_regular(path, size);
   std::string content(size, '\0');
   size_t filled = 0;
+  std::array<char, 4096> more;  // what it has grown by, or all of it where /proc said 0
   for (;;) {
-    if (filled == content.size())
-      content.resize(content.size() + 4096);  // it grows, or /proc said 0
-    const ssize_t got = ::read(file.get(), content.data() + filled, content.size() - filled);
+    const bool full = filled == content.size();
+    const ssize_t got = full ? ::read(file.get(), more.data(), more.size())
+                             : ::read(file.get(), content.data() + filled, content.size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
       throw Error(ErrorKind::kInput, text("cannot read '", path.string(), "': ", reason(errno)));
     if (got == 0) break;
     filled += static_cast<size_t>(got);
+    if (full) content.append(more.data(), static_cast<size_t>(got));
   }
   content.resize(filled);
   return content;
@@ -145,6 +150,33 @@ void require_writable_folder(const fs::path& folder) {
   const fs::path probe = temporary_beside(folder / "probe");
   if (const int number = create_synced(probe, "probe")) fail(reason(number));
   ::unlink(probe.c_str());
+}
+
+InputFile::InputFile(const fs::path& path) : path_(path) {
+  descriptor_ = open_regular(path, size_).release();
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      size_(std::exchange(other.size_, 0)),
+      descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void InputFile::read(uint64_t begin, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(descriptor_, out.data(), std::min<size_t>(out.size(), 1u << 30),
+                                static_cast<off_t>(begin));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0)
+      throw Error(ErrorKind::kInput,
+                  text("'", path_.filename().string(), "' cannot be read at byte ", begin, ": ",
+                       got < 0 ? reason(errno) : "it has become shorter since it was opened"));
+    begin += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {

@@ -22,6 +22,29 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 /// work are spent. Error{kResource} where that fails.
 void require_writable_folder(const std::filesystem::path& folder);
 
+/// A regular file open for reading, and the size that it had then. Opening never waits, whatever
+/// the path names (a FIFO, a device). Where the file is cut short meanwhile, reading is an Error; a
+/// map would end the process. Moves, does not copy; const methods may run concurrently.
+class InputFile {
+ public:
+  /// Error{kInput} naming the path and the system's reason, or for what is no regular file.
+  explicit InputFile(const std::filesystem::path& path);
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&&) = delete;
+  ~InputFile();
+
+  const std::filesystem::path& path() const { return path_; }
+  uint64_t size() const { return size_; }
+  /// The bytes from `begin` on into `out`. Error{kInput} where the file has become shorter or
+  /// cannot be read.
+  void read(uint64_t begin, std::span<std::byte> out) const;
+
+ private:
+  std::filesystem::path path_;
+  uint64_t size_ = 0;
+  int descriptor_ = -1;
+};
+
 /// A file mapped read-only. Pages are shared with the system's cache. Error{kInput} where it cannot
 /// be opened, is no regular file, or is empty. Moves, does not copy.
 ///

@@ -68,15 +68,8 @@ class Builder : public nlohmann::json_sax<Json> {
 
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception& e) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 5: <reason>; last read:
-    // '...'": the reason is for people, the rest may hold raw bytes of the input.
-    std::string why = e.what();
-    const size_t colon = why.find(": ");
-    if (colon != std::string::npos) why.erase(0, colon + 2);
-    if (why.starts_with('[')) why.erase(0, why.find("] ") + 2);
-    why.erase(std::min(why.find("; last read"), why.size()));
-    throw Error(ErrorKind::kInput,
-                text("not JSON at byte ", position == 0 ? 0 : position - 1, ": ", why));
+    throw Error(ErrorKind::kInput, text("not JSON at byte ", position == 0 ? 0 : position - 1, ": ",
+                                        json_fault(e.what())));
   }
 
  private:
@@ -161,6 +154,9 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 nlohmann::ordered_json parse_json(std::string_view text_to_read) {
   if (text_to_read.empty()) throw Error(ErrorKind::kInput, "not JSON: the text is empty");
+  // The parser takes a NUL for the end, whatever follows.
+  if (const size_t nul = text_to_read.find('\0'); nul != std::string_view::npos)
+    throw Error(ErrorKind::kInput, text("not JSON at byte ", nul, ": a NUL"));
   Json root;
   const char* const begin = text_to_read.data();
   const char* furthest = begin;
@@ -168,6 +164,14 @@ nlohmann::ordered_json parse_json(std::string_view text_to_read) {
   Json::sax_parse(CountingIterator{begin, &furthest},
                   CountingIterator{begin + text_to_read.size(), &furthest}, &builder);
   return root;
+}
+
+std::string json_fault(std::string_view what) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 5: <reason>; last read: '...'"
+  if (const size_t colon = what.find(": "); colon != std::string_view::npos)
+    what.remove_prefix(colon + 2);
+  if (what.starts_with('[')) what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
+  return std::string(what.substr(0, what.find("; last read")));
 }
 
 void require_known_keys(const nlohmann::ordered_json& object, const std::vector<std::string>& known,

@@ -11,6 +11,10 @@ namespace plumb {
 /// after the value. Error{kInput} with byte position and reason. NaN and infinities are not JSON.
 nlohmann::ordered_json parse_json(std::string_view text);
 
+/// What the parser found wrong, for people: of `what` of its exception the part that says why,
+/// without position and without bytes of the input, which may be anything.
+std::string json_fault(std::string_view what);
+
 /// Error{kUsage} for a key of `object` that is not in `known`, naming it, its path and the nearest
 /// known one.
 void require_known_keys(const nlohmann::ordered_json& object, const std::vector<std::string>& known,

@@ -1,13 +1,15 @@
 # plumb_module(<folder> [USES <folders>] [TORCH]): one folder, one library, one test program, one benchmark program.
 #
 #   plumb_<folder>        every *.cpp below the folder but tests, benches, programs and test plug-ins
-#   plumb_<folder>_test   every *_test.cpp, found by CTest, and *_testing.cpp, what they share
+#   plumb_<folder>_test   every *_test.cpp, found by CTest, *_testing.cpp, what they share, and *_fuzz.cpp, whose corpus
+#                         they replay
 #   plumb_<folder>_bench  every *_bench.cpp
 #   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
 #
 # Sources are globbed, so no test can be forgotten. Tests and benches may use fixtures whatever the arrows say.
 # Every test has its folder as a label. A suite whose name says so has one more: *Long* (a campaign of ./test --long),
-# *SmolLm2* (the real model; alone on the machine, because it uses every core), *Golden*, *Cuda*.
+# *SmolLm2* (the real model; alone on the machine, because it uses every core), *Golden*, *Cuda*. A table of small cases,
+# instantiated as `Cases`, is one CTest case: starting the program takes longer than any of them.
 function(plumb_module folder)
   cmake_parse_arguments(ARG "TORCH" "" "USES" ${ARGN})
   set(root ${CMAKE_SOURCE_DIR}/${folder})
@@ -15,7 +17,7 @@ function(plumb_module folder)
   set(tests ${all})
   set(benches ${all})
   set(sources ${all})
-  list(FILTER tests INCLUDE REGEX "_(test|testing)\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_(test|testing|fuzz)\\.cpp$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "(_test|_testing|_bench|_main|_fuzz|_plugin)\\.cpp$")
 
@@ -60,6 +62,15 @@ function(plumb_module folder)
     target_compile_definitions(plumb_${folder}_test PRIVATE
       PLUMB_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PLUMB_BINARY_DIR="${CMAKE_BINARY_DIR}")
     plumb_discover(plumb_${folder}_test ${folder})
+    foreach(test IN LISTS tests)
+      file(STRINGS ${test} tables REGEX "INSTANTIATE_TEST_SUITE_P\\(Cases, ")
+      foreach(table IN LISTS tables)
+        string(REGEX REPLACE ".*\\(Cases, ([A-Za-z0-9]+),.*" "\\1" suite ${table})
+        add_test(NAME Cases/${suite}
+          COMMAND plumb_${folder}_test --gtest_filter=Cases/${suite}.* --gtest_brief=1)
+        set_tests_properties(Cases/${suite} PROPERTIES TIMEOUT 900 LABELS ${folder})
+      endforeach()
+    endforeach()
   endif()
   if(PLUMB_TESTS AND COMMAND plumb_extra_tests_${folder})
     cmake_language(CALL plumb_extra_tests_${folder})
@@ -77,7 +88,7 @@ endfunction()
 # CTest cases of a GoogleTest program, one a test, with the labels that the names of their suites ask for.
 function(plumb_discover target folder)
   set(common DISCOVERY_TIMEOUT 120)
-  gtest_discover_tests(${target} ${common} TEST_FILTER "-*Long*:*SmolLm2*:*Golden*:*Cuda*"
+  gtest_discover_tests(${target} ${common} TEST_FILTER "-*Long*:*SmolLm2*:*Golden*:*Cuda*:Cases/*"
     PROPERTIES TIMEOUT 900 LABELS ${folder})
   gtest_discover_tests(${target} ${common} TEST_FILTER "*SmolLm2*-*Long*"
     PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS "${folder};model")

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "models/formats/gguf.h"
+#include "models/formats/model_file.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::pruning {
@@ -71,8 +72,7 @@ std::string special_tokens_map(const std::string& tokenizer_config) {
 }
 
 std::vector<SmallFile> from_gguf(const fs::path& path) {
-  const MappedFile file(path);
-  const models::GgufHeader header = models::parse_gguf(file.bytes());
+  const models::GgufHeader header = models::parse_gguf(models::ModelFile(path));
   std::vector<SmallFile> files{{"generation_config.json", generation_config(header)}};
   if (!header.metadata.contains("tokenizer.ggml.model")) return files;
   try {

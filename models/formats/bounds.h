@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -47,13 +49,18 @@ Error unsupported(const Parts&... parts) {
   return Error(ErrorKind::kInput, text(parts..., ": use another model"));
 }
 
+class ModelFile;
+
 /// Reads little-endian values one after the other and never past the end.
 class ByteCursor {
  public:
-  explicit ByteCursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  explicit ByteCursor(std::span<const std::byte> bytes) : window_(bytes), size_(bytes.size()) {}
+  /// Of a file, whose bytes are copied as they are asked for, at least 64 KiB at a time.
+  explicit ByteCursor(const ModelFile& file);
 
+  uint64_t size() const { return size_; }
   uint64_t position() const { return position_; }
-  uint64_t remaining() const { return bytes_.size() - position_; }
+  uint64_t remaining() const { return size_ - position_; }
 
   /// The next `count` bytes. Error{kInput} naming `what` where fewer remain.
   std::span<const std::byte> take(uint64_t count, std::string_view what);
@@ -65,9 +72,26 @@ class ByteCursor {
     return value;
   }
 
+  /// Passes over the next `count` bytes; the same error.
+  void skip(uint64_t count, std::string_view what);
+
+  /// Another cursor at this position, to look ahead with: it keeps nothing of what it has passed.
+  ByteCursor ahead() const;
+  /// Keeps what was taken from a file; none of bytes that are the caller's.
+  std::shared_ptr<const void> storage() const { return copies_; }
+
  private:
-  std::span<const std::byte> bytes_;
+  using Copies = std::vector<std::vector<std::byte>>;
+  void require(uint64_t count, std::string_view what) const;
+  void copy(uint64_t least);
+
+  const ModelFile* file_ = nullptr;
+  std::span<const std::byte> window_;  // of the file's bytes, from window_begin_ on
+  uint64_t window_begin_ = 0;
+  uint64_t size_ = 0;
   uint64_t position_ = 0;
+  std::shared_ptr<Copies> copies_;
+  bool forgets_ = false;
 };
 
 }  // namespace plumb::models

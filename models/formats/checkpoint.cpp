@@ -52,7 +52,7 @@ class Checkpoint::Impl {
   const Architecture* architecture = nullptr;
   std::vector<fs::path> paths;   // of the weights, then config.json where there is one
   std::vector<ModelFile> files;  // same order
-  std::vector<TensorEntry> tensors;
+  TensorEntries tensors;
   std::map<std::string, size_t, std::less<>> by_name;
   mutable std::once_flag hashed;
   mutable std::string hash;
@@ -61,7 +61,7 @@ class Checkpoint::Impl {
     gguf = true;
     in_file(path, [&] {
       add_file(path);
-      GgufHeader header = parse_gguf(files.front().mapped());
+      GgufHeader header = parse_gguf(files.front());
       config = config_from_gguf(header);
       tensors = std::move(header.tensors);
       read_rope_factors();
@@ -77,6 +77,7 @@ class Checkpoint::Impl {
                     " has no config.json, so it holds no Hugging Face model; a folder with "
                     "config.json and safetensors, or a GGUF file, is needed");
     in_file(config_path, [&] {
+      require_inside(folder, config_path);
       if (const uintmax_t bytes = fs::file_size(config_path); bytes > kLongestConfig)
         throw damaged("the config has ", bytes, " bytes; at most ", kLongestConfig, " are allowed");
       config = config_from_json(read_file(config_path));
@@ -193,7 +194,7 @@ class Checkpoint::Impl {
 
   void add_safetensors(const FolderWeights& weights, size_t file) {
     add_file(weights.files[file]);
-    for (TensorEntry& entry : parse_safetensors(files.back().mapped()).tensors) {
+    for (TensorEntry& entry : parse_safetensors(files.back()).tensors) {
       if (!weights.file_of.empty()) {
         const auto listed = weights.file_of.find(entry.name);
         if (listed == weights.file_of.end() || listed->second != file)
@@ -296,7 +297,7 @@ Checkpoint Checkpoint::open(const fs::path& path) try {
 const ModelConfig& Checkpoint::config() const { return impl_->config; }
 const Architecture& Checkpoint::architecture() const { return *impl_->architecture; }
 const std::vector<fs::path>& Checkpoint::files() const { return impl_->paths; }
-const std::vector<TensorEntry>& Checkpoint::tensors() const { return impl_->tensors; }
+const TensorEntries& Checkpoint::tensors() const { return impl_->tensors; }
 bool Checkpoint::is_gguf() const { return impl_->gguf; }
 
 std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {

@@ -15,8 +15,8 @@
 namespace plumb::models {
 
 /// A model on disk: a GGUF file or a folder with config.json and safetensors (single file or sharded by
-/// model.safetensors.index.json). Opening it maps the files and checks every header field against the files' sizes;
-/// no weight is read.
+/// model.safetensors.index.json). Opening it reads the headers and checks every field against the files' sizes; no
+/// weight is read.
 ///
 /// Errors: Error{kInput} for whatever is wrong with the bytes (what was found, what was needed, what to do), for a
 /// pickle (.bin, .pt, .ckpt) and for an unknown architecture. Thread rule: const methods may run concurrently.
@@ -27,7 +27,7 @@ class Checkpoint {
   const ModelConfig& config() const;
   const Architecture& architecture() const;
   const std::vector<std::filesystem::path>& files() const;
-  const std::vector<TensorEntry>& tensors() const;
+  const TensorEntries& tensors() const;
   bool is_gguf() const;
 
   /// The entry of a role (of block `block` where the role has one), or none where the file has no such tensor.

@@ -1,19 +1,24 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/json_fields.h"
 #include "models/formats/bounds.h"
 #include "models/formats/config_sources.h"
+#include "models/formats/json_tree.h"
 
 namespace plumb::models {
 namespace {
 
-using Json = nlohmann::ordered_json;
 constexpr int64_t kWidestHead = 65536;  // `validate` refuses a wider one
 
 template <typename... Parts>
 Error refusal(const Parts&... parts) {
   return Error(ErrorKind::kInput, text(parts...));
+}
+
+// For a message: a container's own text could be as long as the file.
+std::string shown(const Json& value) {
+  if (value.is_structured()) return text(value.type_name(), " of ", value.size());
+  return printable(value.dump());
 }
 
 // A key that is absent or null takes its default, as in transformers.
@@ -26,7 +31,7 @@ int64_t whole(const Json& value, const char* key) {
   if (!value.is_number_integer() ||
       (value.is_number_unsigned() &&
        value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())))
-    throw damaged("'", key, "' is ", printable(value.dump()), "; a whole number is needed");
+    throw damaged("'", key, "' is ", shown(value), "; a whole number is needed");
   return value.get<int64_t>();
 }
 
@@ -42,21 +47,19 @@ int64_t whole_or(const Json& object, const char* key, int64_t fallback) {
 }
 
 double real(const Json& value, const char* key) {
-  if (!value.is_number())
-    throw damaged("'", key, "' is ", printable(value.dump()), "; a number is needed");
+  if (!value.is_number()) throw damaged("'", key, "' is ", shown(value), "; a number is needed");
   return value.get<double>();
 }
 
 bool flag(const Json& object, const char* key) {
   const Json* value = value_of(object, key);
   if (value && !value->is_boolean())
-    throw damaged("'", key, "' is ", printable(value->dump()), "; true or false is needed");
+    throw damaged("'", key, "' is ", shown(*value), "; true or false is needed");
   return value && value->get<bool>();
 }
 
 std::string word(const Json& value, const char* key) {
-  if (!value.is_string())
-    throw damaged("'", key, "' is ", printable(value.dump()), "; text is needed");
+  if (!value.is_string()) throw damaged("'", key, "' is ", shown(value), "; text is needed");
   return value.get<std::string>();
 }
 
@@ -102,8 +105,7 @@ class Rope {
   void read(const Json& object, const char* key) {
     const Json* rope = value_of(object, key);
     if (!rope) return;
-    if (!rope->is_object())
-      throw damaged("'", key, "' is ", printable(rope->dump()), "; an object is needed");
+    if (!rope->is_object()) throw damaged("'", key, "' is ", shown(*rope), "; an object is needed");
     take(*rope, "rope_theta", theta_);
     take(*rope, "partial_rotary_factor", partial_);
     std::string type = "default";
@@ -168,8 +170,7 @@ void refuse_quantised(const Json& object) {
   const Json* q = value_of(object, "quantization_config");
   if (!q) return;
   const Json* method = q->is_object() ? value_of(*q, "quant_method") : nullptr;
-  throw refusal("the weights are quantised",
-                method ? text(" by ", printable(method->dump())) : std::string(),
+  throw refusal("the weights are quantised", method ? text(" by ", shown(*method)) : std::string(),
                 " inside safetensors; Plumb reads F32, F16 and BF16 there: use the unquantised "
                 "model, or a GGUF");
 }
@@ -220,7 +221,7 @@ int64_t window_of(const Json& object, const Architecture& architecture) {
   if (const Json* types = value_of(object, "layer_types"); types && types->is_array())
     for (const Json& type : *types)
       if (type != "full_attention")
-        throw unsupported("'layer_types' has ", printable(type.dump()),
+        throw unsupported("'layer_types' has ", shown(type),
                           ", but Plumb has 'full_attention' only");
   return 0;
 }
@@ -231,8 +232,7 @@ const Architecture& architecture_of(const Json& object) {
   const Architecture* found = nullptr;
   if (classes) {
     if (!classes->is_array() || classes->size() != 1 || !classes->front().is_string())
-      throw damaged("'architectures' is ", printable(classes->dump()),
-                    "; a list of one name is needed");
+      throw damaged("'architectures' is ", shown(*classes), "; a list of one name is needed");
     found = &architecture_by_class(classes->front().get<std::string>());
     if (type && word(*type, "model_type") != found->hugging_face_type)
       throw damaged("'model_type' is ", printable(type->get<std::string>()),
@@ -288,7 +288,8 @@ double epsilon_of(const Json& object, const ModelConfig& config) {
 }  // namespace
 
 ModelConfig config_from_json(std::string_view json) {
-  const Json object = parse_json(json);
+  const JsonTree tree(json);
+  const Json& object = tree.root();
   if (!object.is_object()) throw damaged("the config is no JSON object");
   const Architecture& architecture = architecture_of(object);
   refuse_quantised(object);

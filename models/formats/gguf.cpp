@@ -18,12 +18,24 @@
 namespace plumb::models {
 namespace {
 
-constexpr uint64_t kMostArrayElements = uint64_t{1} << 26;  // four times the largest vocabulary
-constexpr uint64_t kLongestKey = 65535;                     // the format's own limit
+constexpr uint64_t kMostArrayElements = uint64_t{1} << 24;  // the largest vocabulary
+constexpr uint64_t kLongestString = uint64_t{1} << 26;
+constexpr uint64_t kLongestHeader = uint64_t{1} << 30;
+constexpr uint64_t kMostMetadata = 65536;
+constexpr uint64_t kLongestKey = 65535;  // the format's own limit
 constexpr uint64_t kLongestTensorName = 255;
 constexpr uint32_t kMostDimensions = 4;
 constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint64_t kLargestAlignment = uint64_t{1} << 20;
+
+// Of the value types 0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool, 8 string (its length), 9
+// array, 10 u64, 11 i64, 12 f64.
+constexpr std::array<uint64_t, 13> kElementBytes{1, 1, 2, 2, 4, 4, 4, 1, 8, 0, 8, 8, 8};
+
+template <typename Number, typename Take>
+void for_each(std::span<const std::byte> bytes, Take&& take) {
+  for (ByteCursor cursor(bytes); cursor.remaining() > 0;) take(cursor.number<Number>("a number"));
+}
 
 struct TensorTypeRow {
   uint32_t id;
@@ -75,7 +87,7 @@ Error refusal(const Parts&... parts) {
 
 class Parser {
  public:
-  explicit Parser(std::span<const std::byte> bytes) : bytes_(bytes), cursor_(bytes) {}
+  explicit Parser(ByteCursor cursor) : cursor_(std::move(cursor)) {}
 
   GgufHeader parse() {
     read_preamble();
@@ -83,6 +95,7 @@ class Parser {
     read_alignment();
     for (uint64_t i = 0; i < tensor_count_; ++i) read_tensor();
     place_tensors();
+    header_.storage = cursor_.storage();
     return std::move(header_);
   }
 
@@ -102,18 +115,23 @@ class Parser {
     tensor_count_ = cursor_.number<uint64_t>("the tensor count");
     metadata_count_ = cursor_.number<uint64_t>("the metadata count");
     // The least that one metadata entry (key length, type, value) and one tensor can take.
-    require_count("metadata entries", metadata_count_, 8 + 4 + 1);
-    require_count("tensors", tensor_count_, 8 + 4 + 4 + 8);
+    require_count("metadata entries", metadata_count_, 8 + 4 + 1, kMostMetadata);
+    require_count("tensors", tensor_count_, 8 + 4 + 4 + 8, kMostTensors);
   }
 
-  void require_count(std::string_view what, uint64_t count, uint64_t least_bytes) const {
+  void require_count(std::string_view what, uint64_t count, uint64_t least_bytes,
+                     uint64_t most) const {
     if (count > cursor_.remaining() / least_bytes)
       throw refusal("the header announces ", count, " ", what, " but only ", cursor_.remaining(),
                     " bytes remain; the file is cut short or damaged: fetch it again");
+    if (count > most)
+      throw damaged("the header announces ", count, " ", what, "; at most ", most, " are allowed");
   }
 
   std::string_view string(std::string_view what) {
     const auto length = cursor_.number<uint64_t>(what);
+    if (length > kLongestString && length <= cursor_.remaining())
+      throw damaged(what, " has ", length, " bytes; at most ", kLongestString, " are allowed");
     const auto bytes = cursor_.take(length, what);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
@@ -126,15 +144,15 @@ class Parser {
     const auto type = cursor_.number<uint32_t>("a metadata type");
     try {
       GgufValue value = type == 9 ? array() : scalar(type);
-      if (!header_.metadata.emplace(std::string(key), std::move(value)).second)
+      if (!header_.metadata.emplace(std::string(key), value).second)
         throw damaged("the key occurs twice");
+      if (cursor_.position() > kLongestHeader)
+        throw damaged("the metadata is longer than ", kLongestHeader, " bytes");
     } catch (const Error& error) {
       throw error.within(text("metadata key ", printable(key)));
     }
   }
 
-  // Value types: 0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool, 8 string, 9 array, 10 u64,
-  // 11 i64, 12 f64.
   GgufValue scalar(uint32_t type) {
     switch (type) {
       case 0:
@@ -168,60 +186,35 @@ class Parser {
 
   bool boolean() {
     const auto byte = cursor_.number<uint8_t>("a number");
-    if (byte > 1) throw damaged("a boolean of ", int{byte}, "; 0 or 1 is needed");
+    require_boolean(byte);
     return byte == 1;
   }
 
-  template <typename Wide, typename Narrow>
-  std::vector<Wide> numbers(uint64_t count) {
-    std::vector<Wide> out;
-    out.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) out.push_back(Wide{cursor_.number<Narrow>("a number")});
-    return out;
+  static void require_boolean(int byte) {
+    if (byte > 1) throw damaged("a boolean of ", byte, "; 0 or 1 is needed");
   }
 
   GgufValue array() {
     const auto type = cursor_.number<uint32_t>("an array's type");
     const auto count = cursor_.number<uint64_t>("an array's length");
-    constexpr std::array<uint64_t, 13> kLeastBytes{1, 1, 2, 2, 4, 4, 4, 1, 8, 0, 8, 8, 8};
-    if (type >= kLeastBytes.size() || type == 9)
+    if (type >= kElementBytes.size() || type == 9)
       throw damaged("an array of type ", type,
                     "; arrays of numbers, booleans and strings are supported");
-    if (count > kMostArrayElements || count > cursor_.remaining() / kLeastBytes[type])
+    if (count > kMostArrayElements || count > cursor_.remaining() / kElementBytes[type])
       throw damaged("an array announces ", count, " elements, but only ", cursor_.remaining(),
                     " bytes remain and ", kMostArrayElements, " is the limit");
-    switch (type) {
-      case 0:
-        return numbers<uint64_t, uint8_t>(count);
-      case 1:
-        return numbers<int64_t, int8_t>(count);
-      case 2:
-        return numbers<uint64_t, uint16_t>(count);
-      case 3:
-        return numbers<int64_t, int16_t>(count);
-      case 4:
-        return numbers<uint64_t, uint32_t>(count);
-      case 5:
-        return numbers<int64_t, int32_t>(count);
-      case 6:
-        return numbers<double, float>(count);
-      case 7: {
-        std::vector<bool> out(count);
-        for (uint64_t i = 0; i < count; ++i) out[i] = boolean();
-        return out;
-      }
-      case 8: {
-        std::vector<std::string_view> out(count);
-        for (auto& element : out) element = string("a string");
-        return out;
-      }
-      case 10:
-        return numbers<uint64_t, uint64_t>(count);
-      case 11:
-        return numbers<int64_t, int64_t>(count);
-      default:
-        return numbers<double, double>(count);
-    }
+    const auto bytes =
+        cursor_.take(type == 8 ? texts_length(count) : count * kElementBytes[type], "an array");
+    if (type == 7)
+      for (const std::byte byte : bytes) require_boolean(std::to_integer<int>(byte));
+    return GgufArray(type, count, bytes);
+  }
+
+  // Read ahead and left for `take`, so that the array is in one piece.
+  uint64_t texts_length(uint64_t count) {
+    ByteCursor ahead = cursor_.ahead();
+    for (uint64_t i = 0; i < count; ++i) ahead.skip(ahead.number<uint64_t>("a string"), "a string");
+    return ahead.position() - cursor_.position();
   }
 
   void read_alignment() {
@@ -278,10 +271,10 @@ class Parser {
   void place_tensors() {
     if (header_.tensors.empty()) return;
     const auto data = aligned_up(cursor_.position(), alignment_);
-    if (!data || *data > bytes_.size())
+    if (!data || *data > cursor_.size())
       throw damaged("the tensor data should begin at a multiple of ", alignment_, " after byte ",
-                    cursor_.position(), " but the file has ", bytes_.size(), " bytes");
-    const uint64_t available = bytes_.size() - *data;
+                    cursor_.position(), " but the file has ", cursor_.size(), " bytes");
+    const uint64_t available = cursor_.size() - *data;
     for (TensorEntry& entry : header_.tensors) {
       const uint64_t length = entry.end;
       if (entry.begin % alignment_ != 0)
@@ -309,7 +302,6 @@ class Parser {
                       " share bytes of the file");
   }
 
-  std::span<const std::byte> bytes_;
   ByteCursor cursor_;
   GgufHeader header_;
   uint64_t tensor_count_ = 0;
@@ -320,6 +312,57 @@ class Parser {
 
 }  // namespace
 
-GgufHeader parse_gguf(std::span<const std::byte> bytes) { return Parser(bytes).parse(); }
+bool GgufArray::holds_integers() const { return type_ <= 5 || type_ == 10 || type_ == 11; }
+bool GgufArray::holds_reals() const { return type_ == 6 || type_ == 12; }
+bool GgufArray::holds_booleans() const { return type_ == 7; }
+bool GgufArray::holds_texts() const { return type_ == 8; }
+
+void GgufArray::integers(const std::function<void(int64_t)>& take) const {
+  const auto each = [&](auto value) { take(static_cast<int64_t>(value)); };
+  switch (type_) {
+    case 0:
+      return for_each<uint8_t>(bytes_, each);
+    case 1:
+      return for_each<int8_t>(bytes_, each);
+    case 2:
+      return for_each<uint16_t>(bytes_, each);
+    case 3:
+      return for_each<int16_t>(bytes_, each);
+    case 4:
+      return for_each<uint32_t>(bytes_, each);
+    case 5:
+      return for_each<int32_t>(bytes_, each);
+    case 10:
+      return for_each<uint64_t>(bytes_, each);
+    case 11:
+      return for_each<int64_t>(bytes_, each);
+    default:
+      throw Error(ErrorKind::kInvariant, "an array of other values read as integers");
+  }
+}
+
+void GgufArray::reals(const std::function<void(double)>& take) const {
+  if (!holds_reals()) throw Error(ErrorKind::kInvariant, "an array of other values read as reals");
+  return type_ == 6 ? for_each<float>(bytes_, take) : for_each<double>(bytes_, take);
+}
+
+void GgufArray::booleans(const std::function<void(bool)>& take) const {
+  if (!holds_booleans())
+    throw Error(ErrorKind::kInvariant, "an array of other values read as booleans");
+  for (const std::byte byte : bytes_) take(byte != std::byte{0});
+}
+
+void GgufArray::texts(const std::function<void(std::string_view)>& take) const {
+  if (!holds_texts()) throw Error(ErrorKind::kInvariant, "an array of other values read as text");
+  for (ByteCursor cursor(bytes_); cursor.remaining() > 0;) {
+    const auto text = cursor.take(cursor.number<uint64_t>("a string"), "a string");
+    take({reinterpret_cast<const char*>(text.data()), text.size()});
+  }
+}
+
+GgufHeader parse_gguf(std::span<const std::byte> bytes) {
+  return Parser(ByteCursor(bytes)).parse();
+}
+GgufHeader parse_gguf(const ModelFile& file) { return Parser(ByteCursor(file)).parse(); }
 
 }  // namespace plumb::models

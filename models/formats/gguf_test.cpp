@@ -16,6 +16,7 @@ using namespace fixtures;
 using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
+using ::testing::VariantWith;
 
 GgufHeader parsed(const std::string& bytes) { return parse_gguf(std::as_bytes(std::span(bytes))); }
 
@@ -69,21 +70,61 @@ TEST(Gguf, ReadsEveryMetadataTypeWithItsSign) {
   const GgufHeader header = parsed(bytes);
   EXPECT_EQ(header.metadata.size(), 15u);
   const auto value = [&](const char* key) { return header.metadata.find(key)->second; };
-  EXPECT_EQ(value("u8"), GgufValue(uint64_t{200}));
-  EXPECT_EQ(value("i8"), GgufValue(int64_t{-2}));
-  EXPECT_EQ(value("u16"), GgufValue(uint64_t{40000}));
-  EXPECT_EQ(value("i16"), GgufValue(int64_t{-7}));
-  EXPECT_EQ(value("u32"), GgufValue(uint64_t{4'000'000'000}));
-  EXPECT_EQ(value("i32"), GgufValue(int64_t{-5}));
-  EXPECT_EQ(value("f32"), GgufValue(double{0.1f}));
-  EXPECT_EQ(value("bool"), GgufValue(true));
-  EXPECT_EQ(value("text"), GgufValue(std::string_view("words")));
-  EXPECT_EQ(value("u64"), GgufValue(std::numeric_limits<uint64_t>::max()));
-  EXPECT_EQ(value("i64"), GgufValue(std::numeric_limits<int64_t>::min()));
-  EXPECT_EQ(value("f64"), GgufValue(0.1));
-  EXPECT_EQ(value("texts"), GgufValue(std::vector<std::string_view>{"a", "", "ccc"}));
-  EXPECT_EQ(value("numbers"), GgufValue(std::vector<int64_t>{1, -2, 3}));
-  EXPECT_EQ(value("flags"), GgufValue(std::vector<bool>{true, false, true}));
+  EXPECT_THAT(value("u8"), VariantWith<uint64_t>(200u));
+  EXPECT_THAT(value("i8"), VariantWith<int64_t>(-2));
+  EXPECT_THAT(value("u16"), VariantWith<uint64_t>(40000u));
+  EXPECT_THAT(value("i16"), VariantWith<int64_t>(-7));
+  EXPECT_THAT(value("u32"), VariantWith<uint64_t>(4'000'000'000u));
+  EXPECT_THAT(value("i32"), VariantWith<int64_t>(-5));
+  EXPECT_THAT(value("f32"), VariantWith<double>(double{0.1f}));
+  EXPECT_THAT(value("bool"), VariantWith<bool>(true));
+  EXPECT_THAT(value("text"), VariantWith<std::string_view>("words"));
+  EXPECT_THAT(value("u64"), VariantWith<uint64_t>(std::numeric_limits<uint64_t>::max()));
+  EXPECT_THAT(value("i64"), VariantWith<int64_t>(std::numeric_limits<int64_t>::min()));
+  EXPECT_THAT(value("f64"), VariantWith<double>(0.1));
+}
+
+template <typename Value, typename Each>
+std::vector<Value> elements(const GgufHeader& header, const char* key, Each each) {
+  std::vector<Value> out;
+  (std::get<GgufArray>(header.metadata.find(key)->second).*each)([&](auto v) { out.push_back(v); });
+  return out;
+}
+
+TEST(Gguf, ReadsArraysOfEveryTypeWithTheirSigns) {
+  GgufFile file = sound();
+  const auto add = [&](const char* key, uint32_t type, const std::string& bytes) {
+    file.metadata.emplace_back(key, gguf_array(type, 2, bytes));
+  };
+  add("u8s", 0, "\x01\xff");
+  add("i8s", 1, "\x01\xff");
+  add("u16s", 2, little_endian(uint16_t{1}) + little_endian(uint16_t{65535}));
+  add("i16s", 3, little_endian(int16_t{1}) + little_endian(int16_t{-1}));
+  add("u32s", 4, little_endian(uint32_t{1}) + little_endian(uint32_t{4'000'000'000}));
+  add("u64s", 10, little_endian(uint64_t{1}) + little_endian(uint64_t{5}));
+  add("i64s", 11, little_endian(int64_t{1}) + little_endian(int64_t{-5}));
+  add("f32s", 6, little_endian(0.5f) + little_endian(-1.5f));
+  add("f64s", 12, little_endian(0.1) + little_endian(-0.1));
+  const std::string bytes = file.bytes();
+  const GgufHeader header = parsed(bytes);
+  const auto whole = [&](const char* key) {
+    return elements<int64_t>(header, key, &GgufArray::integers);
+  };
+  EXPECT_THAT(whole("u8s"), ElementsAre(1, 255));
+  EXPECT_THAT(whole("i8s"), ElementsAre(1, -1));
+  EXPECT_THAT(whole("u16s"), ElementsAre(1, 65535));
+  EXPECT_THAT(whole("i16s"), ElementsAre(1, -1));
+  EXPECT_THAT(whole("u32s"), ElementsAre(1, 4'000'000'000));
+  EXPECT_THAT(whole("numbers"), ElementsAre(1, -2, 3));
+  EXPECT_THAT(whole("u64s"), ElementsAre(1, 5));
+  EXPECT_THAT(whole("i64s"), ElementsAre(1, -5));
+  EXPECT_THAT(elements<double>(header, "f32s", &GgufArray::reals), ElementsAre(0.5, -1.5));
+  EXPECT_THAT(elements<double>(header, "f64s", &GgufArray::reals), ElementsAre(0.1, -0.1));
+  EXPECT_THAT(elements<bool>(header, "flags", &GgufArray::booleans),
+              ElementsAre(true, false, true));
+  EXPECT_THAT(elements<std::string_view>(header, "texts", &GgufArray::texts),
+              ElementsAre("a", "", "ccc"));
+  EXPECT_EQ(error_of([&] { whole("texts"); }).kind(), ErrorKind::kInvariant);
 }
 
 TEST(Gguf, FindsEveryTensorWhereItsBytesAre) {

@@ -1,6 +1,8 @@
 #include "models/formats/json_events.h"
 
+#include "base/json_fields.h"
 #include "models/formats/bounds.h"
+#include "models/formats/json_text.h"
 
 namespace plumb::models {
 
@@ -9,10 +11,7 @@ void JsonEvents::read(std::string_view text, size_t deepest) {
   path_.clear();
   open_objects_.clear();
   arrays_ = 0;
-  if (text.starts_with("\xEF\xBB\xBF"))
-    throw damaged("the JSON begins with a byte-order mark where '{' is needed");
-  if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
-    throw damaged("the JSON holds a NUL at byte ", nul);
+  require_plain_json(text);
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || text[first] != '{') throw damaged("the JSON is no object");
   nlohmann::json_sax<nlohmann::json>* events = this;  // whose functions are public
@@ -87,7 +86,7 @@ bool JsonEvents::end_array() {
 
 bool JsonEvents::parse_error(std::size_t position, const std::string&,
                              const nlohmann::detail::exception& error) {
-  throw damaged("the JSON is broken at byte ", position, ": ", printable(error.what()));
+  throw damaged("the JSON is broken at byte ", position, ": ", json_fault(error.what()));
 }
 
 }  // namespace plumb::models

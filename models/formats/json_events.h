@@ -19,8 +19,8 @@ struct JsonScalar {
 /// more, and a hostile one with millions of keys costs linear time. Derived classes see the keys
 /// that lead to each value.
 ///
-/// Strict beyond the parser: no byte-order mark, no NUL, nesting at most `deepest`. Every refusal
-/// is Error{kInput}.
+/// Strict beyond the parser: what require_plain_json demands, nesting at most `deepest`. Every
+/// refusal is Error{kInput}.
 class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
   void read(std::string_view text, size_t deepest);

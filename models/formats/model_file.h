@@ -9,29 +9,25 @@
 
 namespace plumb::models {
 
-/// A model file, twice: mapped, for its header and the metadata that lives on; and as a descriptor,
-/// for the weights. A weight is read once, straight to where it is decoded: no page of it stays
-/// resident, and a file that is cut short meanwhile is an Error instead of a SIGBUS. Moves, does
-/// not copy; const methods may run concurrently.
+/// A file of a model, read and never mapped: a header is copied as it is parsed, and a weight is
+/// read once, straight to where it is decoded. So no page of it stays resident, and a file that is
+/// cut short meanwhile is an Error instead of a SIGBUS. Moves, does not copy; const methods may run
+/// concurrently.
 class ModelFile {
  public:
-  /// Error{kInput} as MappedFile.
+  /// Error{kInput} as InputFile, and for an empty file.
   explicit ModelFile(const std::filesystem::path& path);
-  ModelFile(ModelFile&& other) noexcept;
-  ModelFile& operator=(ModelFile&&) = delete;
-  ~ModelFile();
 
-  const std::filesystem::path& path() const { return map_.path(); }
-  std::span<const std::byte> mapped() const { return map_.bytes(); }
+  const std::filesystem::path& path() const { return file_.path(); }
+  uint64_t size() const { return file_.size(); }  ///< when it was opened
 
   /// The bytes from `begin` on into `out`. Error{kInput} where the file has become shorter or
   /// cannot be read.
-  void read(uint64_t begin, std::span<std::byte> out) const;
+  void read(uint64_t begin, std::span<std::byte> out) const { file_.read(begin, out); }
   void add_to(Sha256& hash) const;
 
  private:
-  MappedFile map_;
-  int descriptor_ = -1;
+  InputFile file_;
 };
 
 }  // namespace plumb::models

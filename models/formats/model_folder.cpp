@@ -56,25 +56,6 @@ class IndexReader : public JsonEvents {
   }
 };
 
-// A link may stay in its folder, or lead from a Hub cache's snapshots/<revision>/ to the blobs/
-// beside snapshots/.
-void require_inside(const fs::path& folder, const fs::path& file) {
-  std::error_code failed;
-  const fs::path root = fs::canonical(folder, failed);
-  const fs::path target = failed ? fs::path() : fs::canonical(file, failed);
-  if (failed)
-    throw refusal("cannot resolve ", printable(file.filename().string()), ": ", failed.message());
-  const auto within = [&](const fs::path& parent) {
-    return std::mismatch(parent.begin(), parent.end(), target.begin(), target.end()).first ==
-           parent.end();
-  };
-  const bool cache = root.parent_path().filename() == "snapshots";
-  if (!within(root) && !(cache && within(root.parent_path().parent_path() / "blobs")))
-    throw refusal(printable(file.filename().string()),
-                  " is a symbolic link that leaves the model's folder; "
-                  "put the file itself there");
-}
-
 Error nothing_found(const fs::path& folder) {
   std::string pickle, gguf;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -120,6 +101,35 @@ void require_safe_name(std::string_view name) {
                   "; plain relative names of letters, digits, '.', '_' and '-' are");
 }
 
+void require_inside(const fs::path& folder, const fs::path& file) {
+  std::error_code failed;
+  const fs::path root = fs::canonical(folder.empty() ? fs::path(".") : folder, failed);
+  const fs::path target = failed ? fs::path() : fs::canonical(file, failed);
+  if (failed)
+    throw refusal("cannot resolve ", printable(file.filename().string()), ": ", failed.message());
+  const auto within = [&](const fs::path& parent) {
+    return std::mismatch(parent.begin(), parent.end(), target.begin(), target.end()).first ==
+           parent.end();
+  };
+  const bool cache = root.parent_path().filename() == "snapshots";
+  if (!within(root) && !(cache && within(root.parent_path().parent_path() / "blobs")))
+    throw refusal(printable(file.filename().string()),
+                  " is a symbolic link that leaves the model's folder; "
+                  "put the file itself there");
+}
+
+std::map<std::string, std::string> parse_index(std::string_view json) {
+  IndexReader index;
+  index.read(json, 16);
+  if (index.weight_map.empty()) throw damaged("the index has no weight_map, or an empty one");
+  for (const auto& [tensor, file] : index.weight_map)
+    if (!file.ends_with(".safetensors"))
+      throw refusal("tensor ", printable(tensor), " is in ", printable(file),
+                    ", which is no .safetensors file; Plumb reads no other: save the model as "
+                    "safetensors");
+  return std::move(index.weight_map);
+}
+
 FolderWeights find_weights(const fs::path& folder) {
   FolderWeights found;
   if (fs::exists(folder / kSingle)) {
@@ -128,26 +138,19 @@ FolderWeights find_weights(const fs::path& folder) {
     return found;
   }
   if (!fs::exists(folder / kIndex)) throw nothing_found(folder);
-  IndexReader index;
   try {
     if (fs::file_size(folder / kIndex) > kLongestIndex)
       throw refusal("the index is larger than ", kLongestIndex, " bytes");
-    index.read(read_file(folder / kIndex), 16);
-    if (index.weight_map.empty()) throw damaged("the index has no weight_map, or an empty one");
+    require_inside(folder, folder / kIndex);
+    const auto weight_map = parse_index(read_file(folder / kIndex));
     std::set<std::string> names;
-    for (const auto& [tensor, file] : index.weight_map) {
-      if (!file.ends_with(".safetensors"))
-        throw refusal("tensor ", printable(tensor), " is in ", printable(file),
-                      ", which is no .safetensors file; Plumb reads no other: save the "
-                      "model as safetensors");
-      names.insert(file);
-    }
+    for (const auto& [tensor, file] : weight_map) names.insert(file);
     require_shards(folder, names);
     for (const std::string& name : names) {
       require_inside(folder, folder / name);
       found.files.push_back(folder / name);
     }
-    for (const auto& [tensor, file] : index.weight_map)
+    for (const auto& [tensor, file] : weight_map)
       found.file_of[tensor] = static_cast<size_t>(std::distance(names.begin(), names.find(file)));
   } catch (const Error& error) {
     throw error.within(std::string(kIndex));
@@ -159,6 +162,7 @@ std::string license_of_folder(const fs::path& folder) {
   const fs::path readme = folder / "README.md";
   std::error_code failed;
   if (!fs::is_regular_file(readme, failed) || fs::file_size(readme, failed) > (4u << 20)) return {};
+  require_inside(folder, readme);
   const std::string content = read_file(readme);
   if (!content.starts_with("---\n")) return {};
   const std::string matter = content.substr(3, content.find("\n---", 3) - 3);

@@ -22,6 +22,8 @@ namespace {
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // the reference reader's limit
 constexpr size_t kLongestName = 4096;
+constexpr size_t kMostMetadataBytes = size_t{16} << 20;
+constexpr size_t kMostMetadataPairs = 65536;
 constexpr size_t kMostDimensions = 64;  // at::Tensor's limit
 
 template <typename... Parts>
@@ -54,6 +56,8 @@ class HeaderReader : public JsonEvents {
     if (!names_.insert(path().front()).second)
       throw damaged("the header names ", printable(path().front()), " twice");
     if (in_metadata()) return;
+    if (header.tensors.size() == kMostTensors)
+      throw damaged("the header has more than ", kMostTensors, " tensors");
     tensor_ = {};
     tensor_.name = path().front();
     seen_dtype_ = seen_shape_ = false;
@@ -112,6 +116,10 @@ class HeaderReader : public JsonEvents {
       throw damaged("the header's __metadata__ has a value that is no text at ", where());
     if (!header.metadata.emplace(path()[1], value.text).second)
       throw damaged("the header's __metadata__ names ", printable(path()[1]), " twice");
+    metadata_bytes_ += path()[1].size() + value.text.size();
+    if (metadata_bytes_ > kMostMetadataBytes || header.metadata.size() > kMostMetadataPairs)
+      throw damaged("the header's __metadata__ has more than ", kMostMetadataBytes, " bytes or ",
+                    kMostMetadataPairs, " pairs");
   }
 
   int64_t whole_number(const JsonScalar& value) const {
@@ -136,10 +144,11 @@ class HeaderReader : public JsonEvents {
   std::vector<uint64_t> offsets_;
   bool seen_dtype_ = false, seen_shape_ = false, seen_offsets_ = false;
   std::set<std::string, std::less<>> names_;
+  size_t metadata_bytes_ = 0;
 };
 
 // Offsets in the file, and the payload covered exactly.
-void place(std::vector<TensorEntry>& tensors, uint64_t payload_begin, uint64_t payload_bytes) {
+void place(TensorEntries& tensors, uint64_t payload_begin, uint64_t payload_bytes) {
   std::vector<TensorEntry*> order;
   for (TensorEntry& entry : tensors) order.push_back(&entry);
   std::stable_sort(order.begin(), order.end(), [](const TensorEntry* a, const TensorEntry* b) {
@@ -167,10 +176,7 @@ void place(std::vector<TensorEntry>& tensors, uint64_t payload_begin, uint64_t p
     throw damaged("the payload has ", payload_bytes - covered, " bytes after the last tensor");
 }
 
-}  // namespace
-
-SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes) {
-  ByteCursor cursor(bytes);
+SafetensorsHeader parse(ByteCursor cursor) {
   const auto length = cursor.number<uint64_t>("the safetensors header length");
   if (length > kLongestHeader)
     throw damaged("the safetensors header claims ", length, " bytes; at most ", kLongestHeader,
@@ -181,5 +187,12 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes) {
   place(reader.header.tensors, cursor.position(), cursor.remaining());
   return std::move(reader.header);
 }
+
+}  // namespace
+
+SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes) {
+  return parse(ByteCursor(bytes));
+}
+SafetensorsHeader parse_safetensors(const ModelFile& file) { return parse(ByteCursor(file)); }
 
 }  // namespace plumb::models

@@ -11,16 +11,20 @@
 
 namespace plumb::models {
 
-/// What a safetensors header says, checked against `bytes`, the whole mapped file.
+class ModelFile;
+
+/// What a safetensors header says, checked against the whole file.
 struct SafetensorsHeader {
-  std::vector<TensorEntry> tensors;  ///< offsets from the start of the file; `file` left 0
+  TensorEntries tensors;  ///< offsets from the start of the file; `file` left 0
   std::map<std::string, std::string> metadata;
 };
 
 /// Error{kInput} for every violation of the format: length out of range, header not a JSON object, duplicate or
 /// unknown keys, unknown dtype, a shape whose bytes overflow or differ from its offsets, holes, overlaps, bytes after
-/// the last tensor. Allocates no more than the header's size.
+/// the last tensor; and for more than 65536 tensors, or more than 16 MiB or 65536 pairs of metadata, which no model
+/// has. Memory is in proportion to the header, and no allocation is larger than the file.
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes);
+SafetensorsHeader parse_safetensors(const ModelFile& file);
 
 /// A tensor to write: name, type (F32, F16 or BF16), shape and its little-endian bytes.
 struct TensorToWrite {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,13 @@ struct TensorEntry {
   int64_t element_count() const;
   uint64_t size_bytes() const { return end - begin; }
 };
+
+/// In a container that grows in pieces: a header of empty tensors takes fewer bytes than what describes them, and no
+/// allocation may be larger than the file.
+using TensorEntries = std::deque<TensorEntry>;
+
+/// More in one file is refused; the largest decoder that Plumb knows has 512 blocks of a dozen tensors.
+inline constexpr uint64_t kMostTensors = 65536;
 
 /// Bytes that `shape` needs in `type`. Error{kInput} naming `name` when the product overflows or does not fill whole
 /// storage blocks.

@@ -34,6 +34,28 @@ uint64_t hash_of(std::string_view word) {  // at most kLongestWord bytes
   return hash;
 }
 
+// Before the table is made, which a hostile file's merges would be an eighth of.
+void require_distinct(const TokenizerDefinition& definition) {
+  std::vector<uint64_t> pairs;
+  pairs.reserve(definition.merges.size());
+  for (const Merge& merge : definition.merges) pairs.push_back(pair_of(merge.left, merge.right));
+  std::sort(pairs.begin(), pairs.end());
+  const auto twin = std::adjacent_find(pairs.begin(), pairs.end());
+  if (twin == pairs.end()) return;
+  const auto is_twin = [&](const Merge& m) { return pair_of(m.left, m.right) == *twin; };
+  const auto& merges = definition.merges;
+  const auto first = std::find_if(merges.begin(), merges.end(), is_twin);
+  const auto second = std::find_if(first + 1, merges.end(), is_twin);
+  const auto name = [&](int32_t id) {
+    std::string character;
+    if (id < 0) append_utf8(character, static_cast<uint32_t>(-1 - id));
+    return in_quotes(id < 0 ? character : definition.token(id));
+  };
+  throw Error(ErrorKind::kInput,
+              text("merges ", first->rank, " and ", second->rank,
+                   " are the same: ", name(first->left), " ", name(first->right)));
+}
+
 struct Candidate {
   uint32_t rank = 0;
   int32_t position = 0;
@@ -45,22 +67,14 @@ struct Candidate {
 }  // namespace
 
 MergeTable::MergeTable(const TokenizerDefinition& definition) {
-  const auto name = [&](int32_t id) {
-    std::string character;
-    if (id < 0) append_utf8(character, static_cast<uint32_t>(-1 - id));
-    return in_quotes(id < 0 ? character : definition.token(id));
-  };
+  require_distinct(definition);
   const size_t capacity = std::bit_ceil(std::max<size_t>(16, 2 * definition.merges.size()));
   entries_.resize(capacity);
   shift_ = 64 - std::countr_zero(capacity);
   for (const Merge& merge : definition.merges) {
     const uint64_t pair = pair_of(merge.left, merge.right);
     size_t at = slot(pair);
-    for (; entries_[at].rank != kNoRank; at = (at + 1) & (capacity - 1))
-      if (entries_[at].pair == pair)
-        throw Error(ErrorKind::kInput,
-                    text("merges ", entries_[at].rank, " and ", merge.rank,
-                         " are the same: ", name(merge.left), " ", name(merge.right)));
+    while (entries_[at].rank != kNoRank) at = (at + 1) & (capacity - 1);
     entries_[at] = {pair, merge.rank, merge.result};
   }
 }

@@ -17,16 +17,29 @@ void require_sane(std::string_view token, int64_t id) {
   if (!is_utf8(token)) refuse(text("token ", id, " is not valid UTF-8"));
 }
 
+// What moves a terminal's cursor or the direction of its text.
+bool is_control(uint32_t point) {
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x200E || point == 0x200F ||
+         (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+}
+
 }  // namespace
 
 std::string in_quotes(std::string_view name) {
   constexpr size_t kShown = 40;
+  const bool utf8 = is_utf8(name);
   size_t length = std::min(name.size(), kShown);
   while (length > 0 && length < name.size() && (static_cast<uint8_t>(name[length]) & 0xC0) == 0x80)
     --length;
   std::string shown = "'";
-  for (const char c : name.substr(0, length))
-    shown += static_cast<uint8_t>(c) < 0x20 || c == 0x7F ? '?' : c;
+  for (const char *at = name.data(), *end = at + length; at < end;) {
+    const char* const begin = at;
+    const auto point = utf8 ? next_code_point(at) : static_cast<uint8_t>(*at++);
+    if (is_control(point) || (!utf8 && point >= 0x80))
+      shown += '?';
+    else
+      shown.append(begin, at);
+  }
   return shown + (length < name.size() ? "...'" : "'");
 }
 
@@ -43,10 +56,11 @@ std::string_view TokenizerDefinition::token(int32_t id) const {
   throw Error(ErrorKind::kInvariant, text("no token has id ", id));
 }
 
-VocabularyIndex::VocabularyIndex(const std::vector<std::string>& vocabulary) {
+VocabularyIndex::VocabularyIndex(const Vocabulary& vocabulary) {
   if (vocabulary.empty()) refuse("the vocabulary is empty");
   if (vocabulary.size() > kMaxVocabulary)
     refuse(text("the vocabulary has ", vocabulary.size(), " tokens, more than ", kMaxVocabulary));
+  ids_.max_load_factor(2);  // four bytes a token ahead, which has more in any file
   ids_.reserve(vocabulary.size());
   for (size_t id = 0; id < vocabulary.size(); ++id) {
     require_sane(vocabulary[id], static_cast<int64_t>(id));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,10 @@ struct Merge {
   uint32_t rank = 0;
 };
 
+/// By id. In a container that grows in pieces, as `merges` and `added` below: a hostile file names a
+/// token in fewer bytes than it takes here, and no allocation may be larger than the file.
+using Vocabulary = std::deque<std::string>;
+
 /// U+2581, which stands for a space in vocabularies of characters.
 inline constexpr std::string_view kSpaceSymbol = "\u2581";
 
@@ -67,9 +72,9 @@ struct TokenizerDefinition {
   /// printable alphabet ("Ġthe"), or its characters ("\u2581the").
   enum class Symbols { kBytes, kCharacters };
   Symbols symbols = Symbols::kBytes;
-  std::vector<std::string> vocabulary;  ///< of the model, by id, dense
-  std::vector<Merge> merges;
-  std::vector<AddedToken> added;  ///< ids inside the vocabulary, or following it without a hole
+  Vocabulary vocabulary;  ///< of the model, dense
+  std::deque<Merge> merges;
+  std::deque<AddedToken> added;  ///< ids inside the vocabulary, or following it without a hole
   std::vector<PreTokenizerStep> steps;
   std::vector<NormalizerStep> normalizer;
   bool ignore_merges = false;      ///< a word that is a token becomes it at once
@@ -106,7 +111,7 @@ class VocabularyIndex {
  public:
   /// Error{kInput} for two ids of one text, an empty or overlong token, text that is not UTF-8, too
   /// many tokens.
-  explicit VocabularyIndex(const std::vector<std::string>& vocabulary);
+  explicit VocabularyIndex(const Vocabulary& vocabulary);
   std::optional<int32_t> find(std::string_view token) const;
   /// Error{kInput} naming the merge and the token that is not there.
   Merge merge(std::string_view left, std::string_view right, size_t rank) const;
@@ -119,7 +124,8 @@ class VocabularyIndex {
 /// long or whose ids leave a hole; specials outside the vocabulary.
 void require_consistent(const TokenizerDefinition& definition);
 
-/// "'abc'", cut to 40 bytes and with control characters replaced, for messages of one line.
+/// "'abc'", cut to 40 bytes and with control characters (and what is not UTF-8) replaced, for messages
+/// of one line.
 std::string in_quotes(std::string_view name);
 
 }  // namespace plumb::models

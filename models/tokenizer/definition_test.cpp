@@ -11,7 +11,7 @@ using plumb::testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string refusal(const std::vector<std::string>& vocabulary) {
+std::string refusal(const Vocabulary& vocabulary) {
   const Error error = error_of([&] { VocabularyIndex index(vocabulary); });
   EXPECT_EQ(error.kind(), ErrorKind::kInput);
   EXPECT_THAT(error.what(), Not(HasSubstr("\n")));
@@ -25,7 +25,7 @@ std::string refusal(const TokenizerDefinition& definition) {
   return error.what();
 }
 
-TokenizerDefinition with_added(std::vector<AddedToken> added) {
+TokenizerDefinition with_added(std::deque<AddedToken> added) {
   TokenizerDefinition definition;
   definition.vocabulary = {"a", "b", "c"};
   definition.added = std::move(added);
@@ -33,26 +33,25 @@ TokenizerDefinition with_added(std::vector<AddedToken> added) {
 }
 
 TEST(VocabularyIndex, NamesTheIdOfAHole) {
-  EXPECT_EQ(refusal(std::vector<std::string>{"a", "", "c"}),
-            "token 1 is empty; the vocabulary has a hole there");
+  EXPECT_EQ(refusal(Vocabulary{"a", "", "c"}), "token 1 is empty; the vocabulary has a hole there");
 }
 
 TEST(VocabularyIndex, NamesBothIdsOfATokenThatStandsTwice) {
-  EXPECT_EQ(refusal(std::vector<std::string>{"a", "b", "a"}),
+  EXPECT_EQ(refusal(Vocabulary{"a", "b", "a"}),
             "token 'a' stands twice in the vocabulary, as id 0 and 2");
 }
 
 TEST(VocabularyIndex, RefusesWhatNoTokenizerHolds) {
-  EXPECT_EQ(refusal(std::vector<std::string>{}), "the vocabulary is empty");
-  EXPECT_EQ(refusal(std::vector<std::string>{"a", "\xFF"}), "token 1 is not valid UTF-8");
-  EXPECT_THAT(refusal(std::vector<std::string>{std::string(kMaxTokenBytes + 1, 'x')}),
+  EXPECT_EQ(refusal(Vocabulary{}), "the vocabulary is empty");
+  EXPECT_EQ(refusal(Vocabulary{"a", "\xFF"}), "token 1 is not valid UTF-8");
+  EXPECT_THAT(refusal(Vocabulary{std::string(kMaxTokenBytes + 1, 'x')}),
               HasSubstr("token 0 has 65537 bytes"));
-  EXPECT_THAT(refusal(std::vector<std::string>(kMaxVocabulary + 1, "x")),
+  EXPECT_THAT(refusal(Vocabulary(kMaxVocabulary + 1, "x")),
               HasSubstr("4194305 tokens, more than 4194304"));
 }
 
 TEST(VocabularyIndex, NamesAMergeAndTheTokenThatItLacks) {
-  const std::vector<std::string> vocabulary = {"a", "b", "ab", "abc"};
+  const Vocabulary vocabulary = {"a", "b", "ab", "abc"};
   const VocabularyIndex index(vocabulary);
   const auto refused = [&](const char* left, const char* right) {
     return std::string(error_of([&] { index.merge(left, right, 7); }).what());
@@ -88,7 +87,7 @@ TEST(TokenizerDefinition, RefusesAddedTokensThatAreEmptyOrStandTwice) {
 }
 
 TEST(TokenizerDefinition, RefusesMoreAddedTextThanAnyTokenizerHas) {
-  std::vector<AddedToken> tokens;
+  std::deque<AddedToken> tokens;
   for (int32_t i = 0; i < 65; ++i)
     tokens.push_back(
         {.id = 3 + i, .content = std::string(kMaxTokenBytes - 9, 'x') + text(100 + i)});

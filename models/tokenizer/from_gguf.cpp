@@ -39,10 +39,10 @@ class Metadata {
       refuse(text("the GGUF has no '", key, "': it holds no tokenizer that Plumb can read"));
     return *value;
   }
-  const std::vector<std::string_view>& words(std::string_view key) const {
-    const auto* value = find<std::vector<std::string_view>>(key, "an array of strings");
-    if (value == nullptr) refuse(text("the GGUF has no '", key, "', which byte-level BPE needs"));
-    return *value;
+  const GgufArray& words(std::string_view key) const {
+    const GgufArray* found = array(key, "strings", &GgufArray::holds_texts);
+    if (found == nullptr) refuse(text("the GGUF has no '", key, "', which byte-level BPE needs"));
+    return *found;
   }
   std::optional<int64_t> integer(std::string_view key) const {
     const auto found = header_.metadata.find(key);
@@ -60,22 +60,16 @@ class Metadata {
       refuse(text("'", key, "' is ", *value, ", not a token id"));
     return static_cast<int32_t>(*value);
   }
-  std::vector<int64_t> integers(std::string_view key) const {
-    const auto found = header_.metadata.find(key);
-    if (found == header_.metadata.end())
-      refuse(text("the GGUF has no '", key, "', which tells added tokens"));
-    if (const auto* whole = std::get_if<std::vector<int64_t>>(&found->second)) return *whole;
-    if (const auto* value = std::get_if<std::vector<uint64_t>>(&found->second))
-      return {value->begin(), value->end()};
-    refuse(text("'", key, "' must be an array of integers"));
+  const GgufArray& integers(std::string_view key) const {
+    const GgufArray* found = array(key, "integers", &GgufArray::holds_integers);
+    if (found == nullptr) refuse(text("the GGUF has no '", key, "', which tells added tokens"));
+    return *found;
   }
-  std::vector<float> numbers(std::string_view key) const {
-    const auto* value = find<std::vector<double>>(key, "an array of numbers");
-    if (value == nullptr)
+  const GgufArray& numbers(std::string_view key) const {
+    const GgufArray* found = array(key, "numbers", &GgufArray::holds_reals);
+    if (found == nullptr)
       refuse(text("the GGUF has no '", key, "', which a SentencePiece tokenizer merges by"));
-    std::vector<float> result;
-    for (const double number : *value) result.push_back(static_cast<float>(number));
-    return result;
+    return *found;
   }
   bool flag(std::string_view key, bool otherwise) const {
     const auto* value = find<bool>(key, "true or false");
@@ -83,6 +77,14 @@ class Metadata {
   }
 
  private:
+  const GgufArray* array(std::string_view key, const char* of,
+                         bool (GgufArray::*holds)() const) const {
+    const auto* found = find<GgufArray>(key, "an array");
+    if (found != nullptr && !(found->*holds)())
+      refuse(text("'", key, "' must be an array of ", of));
+    return found;
+  }
+
   const GgufHeader& header_;
 };
 
@@ -97,20 +99,24 @@ const KnownPreTokenizer& known_pre_tokenizer(std::string_view name) {
 }
 
 std::vector<int64_t> read_vocabulary(const Metadata& metadata, TokenizerDefinition& definition) {
-  const auto& tokens = metadata.words("tokenizer.ggml.tokens");
-  auto types = metadata.integers("tokenizer.ggml.token_type");
-  if (types.size() != tokens.size())
-    refuse(text("the GGUF has ", tokens.size(), " tokens but ", types.size(), " token types"));
+  const GgufArray& tokens = metadata.words("tokenizer.ggml.tokens");
+  const GgufArray& stored = metadata.integers("tokenizer.ggml.token_type");
+  if (stored.size() != tokens.size())
+    refuse(text("the GGUF has ", tokens.size(), " tokens but ", stored.size(), " token types"));
   const bool bytes = definition.symbols == TokenizerDefinition::Symbols::kBytes;
-  definition.vocabulary.assign(tokens.begin(), tokens.end());
+  tokens.texts([&](std::string_view token) { definition.vocabulary.emplace_back(token); });
+  std::vector<int64_t> types;
+  types.reserve(stored.size());
+  stored.integers([&](int64_t type) { types.push_back(type); });
   for (size_t id = 0; id < types.size(); ++id) {
+    const std::string& token = definition.vocabulary[id];
     if (types[id] < kNormal || types[id] > (bytes ? kUnused : kByte))
-      refuse(text("token ", id, " ", in_quotes(tokens[id]), " has type ", types[id],
+      refuse(text("token ", id, " ", in_quotes(token), " has type ", types[id],
                   bytes ? "; byte-level BPE knows types 1 to 5" : "; known are types 1 to 6"));
     const bool special = types[id] == kControl || (!bytes && types[id] == kUnknown);
     if (!special && types[id] != kUserDefined) continue;
     definition.added.push_back(
-        {.id = static_cast<int32_t>(id), .content = std::string(tokens[id]), .special = special});
+        {.id = static_cast<int32_t>(id), .content = token, .special = special});
   }
   return types;
 }
@@ -118,17 +124,14 @@ std::vector<int64_t> read_vocabulary(const Metadata& metadata, TokenizerDefiniti
 // "left right": tokens themselves hold no space, as the alphabet writes it as another character.
 void read_merges(const Metadata& metadata, TokenizerDefinition& definition) {
   const VocabularyIndex index(definition.vocabulary);
-  const auto& merges = metadata.words("tokenizer.ggml.merges");
-  definition.merges.reserve(merges.size());
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const size_t space = merges[rank].find(' ');
-    if (space == std::string_view::npos ||
-        merges[rank].find(' ', space + 1) != std::string_view::npos)
-      refuse(text("merge ", rank, " is ", in_quotes(merges[rank]),
+  metadata.words("tokenizer.ggml.merges").texts([&](std::string_view merge) {
+    const size_t rank = definition.merges.size();
+    const size_t space = merge.find(' ');
+    if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos)
+      refuse(text("merge ", rank, " is ", in_quotes(merge),
                   "; two tokens with one space between are needed"));
-    definition.merges.push_back(
-        index.merge(merges[rank].substr(0, space), merges[rank].substr(space + 1), rank));
-  }
+    definition.merges.push_back(index.merge(merge.substr(0, space), merge.substr(space + 1), rank));
+  });
 }
 
 void read_template(const Metadata& metadata, bool add_bos, TokenizerDefinition& definition) {
@@ -161,9 +164,12 @@ bool has_byte_tokens(const TokenizerDefinition& definition, const std::vector<in
 void read_sentencepiece(const Metadata& metadata, TokenizerDefinition& definition) {
   definition.symbols = TokenizerDefinition::Symbols::kCharacters;
   const auto types = read_vocabulary(metadata, definition);
-  const auto scores = metadata.numbers("tokenizer.ggml.scores");
-  if (scores.size() != types.size())
-    refuse(text("the GGUF has ", types.size(), " tokens but ", scores.size(), " scores"));
+  const GgufArray& stored = metadata.numbers("tokenizer.ggml.scores");
+  if (stored.size() != types.size())
+    refuse(text("the GGUF has ", types.size(), " tokens but ", stored.size(), " scores"));
+  std::vector<float> scores;
+  scores.reserve(stored.size());
+  stored.reals([&](double score) { scores.push_back(static_cast<float>(score)); });
   if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); }))
     refuse("the GGUF has a token whose score is not a number");
   const VocabularyIndex index(definition.vocabulary);  // before what assumes that it is sane

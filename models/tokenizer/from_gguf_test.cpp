@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/testing.h"
+#include "fixtures/formats/gguf_file.h"
 #include "models/tokenizer/byte_alphabet.h"
 #include "models/tokenizer/sources.h"
 #include "models/tokenizer/tokenizer.h"
@@ -15,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Words = std::vector<std::string_view>;
-using Types = std::vector<int64_t>;
+using Types = std::vector<int32_t>;
 
 // A header as a GGUF of SmolLM2's family has it; the strings outlive it.
 class GgufTokenizer : public ::testing::Test {
@@ -30,20 +31,26 @@ class GgufTokenizer : public ::testing::Test {
     types[259] = 4;
     set("model", std::string_view("gpt2"));
     set("pre", std::string_view("smollm"));
-    set("tokens", tokens);
-    set("token_type", types);
+    set("tokens", tokens_ = tokens);
+    set("token_type", types_ = types);
     set("merges", Words{"t h", "th e"});
     set("eos_token_id", uint64_t{258});
   }
-  template <typename T>
-  void set(const std::string& key, T value) {
-    header_.metadata["tokenizer.ggml." + key] = std::move(value);
+  void set(const std::string& key, const GgufValue& value) {
+    header_.metadata.insert_or_assign("tokenizer.ggml." + key, value);
+  }
+  void set(const std::string& key, const Words& words) {
+    set(key, 8, words.size(),
+        fixtures::gguf_texts(std::vector<std::string>(words.begin(), words.end())).bytes);
+  }
+  void set(const std::string& key, const Types& types) {
+    set(key, 5, types.size(), fixtures::gguf_i32s(types).bytes);
+  }
+  void set(const std::string& key, uint32_t type, uint64_t count, const std::string& field) {
+    const std::string& kept = bytes_.emplace_back(field.substr(4 + 8));  // after type and count
+    set(key, GgufArray(type, count, std::as_bytes(std::span(kept))));
   }
   void erase(const std::string& key) { header_.metadata.erase("tokenizer.ggml." + key); }
-  template <typename T>
-  T& get(const std::string& key) {
-    return std::get<T>(header_.metadata.at("tokenizer.ggml." + key));
-  }
   std::string refusal() const {
     const Error error = error_of([&] { Tokenizer::from_gguf(header_); });
     EXPECT_EQ(error.kind(), ErrorKind::kInput);
@@ -51,6 +58,9 @@ class GgufTokenizer : public ::testing::Test {
     return error.what();
   }
   std::vector<std::string> symbols_;
+  std::deque<std::string> bytes_;
+  Words tokens_;
+  Types types_;
   GgufHeader header_;
 };
 
@@ -105,23 +115,25 @@ TEST_F(GgufTokenizer, RefusesOtherModelsByName) {
 }
 
 TEST_F(GgufTokenizer, NamesTheIdOfAHole) {
-  get<Words>("tokens")[256] = "";
+  tokens_[256] = "";
+  set("tokens", tokens_);
   EXPECT_EQ(refusal(), "token 256 is empty; the vocabulary has a hole there");
 }
 
 TEST_F(GgufTokenizer, NamesTheIdsOfATokenThatStandsTwice) {
-  get<Words>("tokens")[257] = "th";
+  tokens_[257] = "th";
+  set("tokens", tokens_);
   EXPECT_EQ(refusal(), "token 'th' stands twice in the vocabulary, as id 256 and 257");
 }
 
 TEST_F(GgufTokenizer, NamesTheMergeOfAnUnknownToken) {
-  get<Words>("merges")[1] = "th z";
+  set("merges", Words{"t h", "th z"});
   EXPECT_EQ(refusal(), "merge 1 ('th' 'z') needs token 'thz', which the vocabulary does not have");
 }
 
 TEST_F(GgufTokenizer, RefusesAMergeThatIsNotTwoTokens) {
   for (const char* merge : {"th", "t h e", " th", "th ", ""}) {
-    get<Words>("merges")[1] = merge;
+    set("merges", Words{"t h", merge});
     EXPECT_THAT(refusal(), HasSubstr("merge 1 ")) << merge;
   }
 }
@@ -139,9 +151,11 @@ TEST_F(GgufTokenizer, NamesTheFieldThatIsMissingOrOfAnotherType) {
 }
 
 TEST_F(GgufTokenizer, RefusesTypesThatDoNotFitTheTokens) {
-  get<Types>("token_type").pop_back();
+  types_.pop_back();
+  set("token_type", types_);
   EXPECT_EQ(refusal(), "the GGUF has 260 tokens but 259 token types");
-  get<Types>("token_type").push_back(6);
+  types_.push_back(6);
+  set("token_type", types_);
   EXPECT_EQ(refusal(), "token 259 '<user>' has type 6; byte-level BPE knows types 1 to 5");
 }
 

@@ -13,6 +13,8 @@ using Kind = PreTokenizerStep::Kind;
 using Behaviour = PreTokenizerStep::Behaviour;
 using Prepend = PreTokenizerStep::Prepend;
 
+constexpr size_t kMaxTemplate = 1024;  // tokens around a text; one or two in use
+
 [[noreturn]] void refuse_type(const JsonObject& object, const char* known) {
   object.refuse(text("type ", in_quotes(object.type()), " is not supported; Plumb knows ", known));
 }
@@ -38,7 +40,6 @@ void read_merges(const JsonObject& model, TokenizerDefinition& definition) {
   const VocabularyIndex index(definition.vocabulary);
   const auto& merges = model.at("merges");
   if (!merges.is_array()) model.refuse("'merges' must be an array");
-  definition.merges.reserve(merges.size());
   for (const auto& merge : merges) {
     const size_t rank = definition.merges.size();
     std::string left, right;
@@ -94,8 +95,8 @@ void read_normalizer(const JsonObject& normalizer, TokenizerDefinition& definiti
   using StepKind = NormalizerStep::Kind;
   const std::string type = normalizer.type();
   if (type == "Sequence") {
-    for (const JsonObject& step : normalizer.objects("normalizers"))
-      read_normalizer(step, definition);
+    normalizer.for_each("normalizers",
+                        [&](const JsonObject& step) { read_normalizer(step, definition); });
   } else if (type == "NFC") {
     definition.normalizer.push_back({.kind = StepKind::kNfc});
   } else if (type == "Prepend") {
@@ -145,8 +146,8 @@ PreTokenizerStep read_metaspace(const JsonObject& step) {
 void read_pre_tokenizer(const JsonObject& step, TokenizerDefinition& definition) {
   const std::string type = step.type();
   if (type == "Sequence") {
-    for (const JsonObject& inner : step.objects("pretokenizers"))
-      read_pre_tokenizer(inner, definition);
+    step.for_each("pretokenizers",
+                  [&](const JsonObject& inner) { read_pre_tokenizer(inner, definition); });
   } else if (type == "ByteLevel") {
     definition.steps.push_back({.kind = Kind::kByteLevel,
                                 .add_prefix_space = step.flag("add_prefix_space", true),
@@ -173,6 +174,7 @@ std::vector<int32_t> template_ids(const JsonObject& post, const std::string& nam
   const auto& ids = token.at("ids");
   if (!ids.is_array()) token.refuse("'ids' must be an array");
   std::vector<int32_t> result;
+  if (ids.size() > kMaxTemplate) token.refuse(text("more than ", kMaxTemplate, " ids"));
   for (const auto& id : ids) result.push_back(read_token_id(id, token.path() + ".ids"));
   return result;
 }
@@ -182,24 +184,27 @@ bool read_post_processor(const JsonObject& post, TokenizerDefinition& definition
   const std::string type = post.type();
   if (type == "Sequence") {
     bool found = false;
-    for (const JsonObject& step : post.objects("processors"))
+    post.for_each("processors", [&](const JsonObject& step) {
       found = read_post_processor(step, definition) || found;
+    });
     return found;
   }
   if (type == "TemplateProcessing") {
     if (!definition.prefix.empty() || !definition.suffix.empty())
       post.refuse("a second template is not supported");
     bool text_seen = false;
-    for (const JsonObject& piece : post.objects("single")) {
+    post.for_each("single", [&](const JsonObject& piece) {
       if (piece.has("Sequence")) {
         if (text_seen) piece.refuse("the text stands twice in the template");
         text_seen = true;
-        continue;
+        return;
       }
       auto& target = text_seen ? definition.suffix : definition.prefix;
       for (const int32_t id : template_ids(post, piece.object("SpecialToken").string("id")))
         target.push_back(id);
-    }
+      if (target.size() > kMaxTemplate)
+        post.refuse(text("a template of more than ", kMaxTemplate, " tokens"));
+    });
     if (!text_seen) post.refuse("the template has no place for the text");
     return true;
   }
@@ -214,7 +219,7 @@ void read_decoder(const JsonObject& decoder, TokenizerDefinition& definition) {
   const std::string type = decoder.type();
   const bool bytes = definition.symbols == TokenizerDefinition::Symbols::kBytes;
   if (type == "Sequence") {
-    for (const JsonObject& step : decoder.objects("decoders")) read_decoder(step, definition);
+    decoder.for_each("decoders", [&](const JsonObject& step) { read_decoder(step, definition); });
   } else if (bytes ? type != "ByteLevel" : type == "ByteLevel") {
     decoder.refuse(text("type ", in_quotes(type), " does not go with a pre-tokenizer ",
                         bytes ? "that has" : "without", " ByteLevel"));
@@ -229,19 +234,19 @@ void read_decoder(const JsonObject& decoder, TokenizerDefinition& definition) {
 
 void read_added_tokens(const JsonObject& root, TokenizerDefinition& definition) {
   if (!root.has("added_tokens")) return;
-  const auto tokens = root.objects("added_tokens");
-  if (tokens.size() > kMaxAddedTokens)
-    root.refuse(text(tokens.size(), " added tokens, more than ", kMaxAddedTokens));
-  for (const JsonObject& token : tokens)
+  if (const size_t count = root.at("added_tokens").size(); count > kMaxAddedTokens)
+    root.refuse(text(count, " added tokens, more than ", kMaxAddedTokens));
+  root.for_each("added_tokens", [&](const JsonObject& token) {
     definition.added.push_back(read_added_token(token, token.token_id("id")));
+  });
   arrange_added_tokens(root, definition);
 }
 
 }  // namespace
 
 TokenizerDefinition definition_from_json(std::string tokenizer, std::string config) {
-  const nlohmann::json parsed = parse_large_json(tokenizer);
-  const JsonObject root(parsed, "tokenizer");
+  const JsonTree parsed(tokenizer);
+  const JsonObject root(parsed.root(), "tokenizer");
   TokenizerDefinition definition;
   read_model(root.object("model"), definition);
   if (root.has("normalizer")) read_normalizer(root.object("normalizer"), definition);

@@ -130,10 +130,14 @@ TEST(TokenizerJson, RefusesJsonThatTwoReadersCouldReadDifferently) {
   const auto message = [](const std::string& bytes) {
     return std::string(error_of([&] { definition_from_json(bytes, ""); }).what());
   };
-  EXPECT_EQ(message("{\"a\": 1, \"b\": 2, \"a\": 3}"), "JSON with key 'a' twice in one object");
+  EXPECT_EQ(message("{\"a\": 1, \"b\": 2, \"a\": 3}"),
+            "the JSON has key 'a' twice in an object; the file is damaged or badly converted: "
+            "fetch it again");
   EXPECT_THAT(message("{\"model\": "), HasSubstr("not valid JSON at byte"));
   EXPECT_THAT(message("{} x"), HasSubstr("not valid JSON at byte"));
-  EXPECT_EQ(message(std::string(65, '[') + std::string(65, ']')), "JSON nested more than 64 deep");
+  EXPECT_EQ(message(std::string(65, '[') + std::string(65, ']')),
+            "the JSON is nested deeper than 64 levels; the file is damaged or badly converted: "
+            "fetch it again");
   EXPECT_THAT(message("[]"), HasSubstr("an object is needed, found array"));
   EXPECT_THAT(message("\"\xFF\""), HasSubstr("not valid JSON"));
   EXPECT_THAT(message(""), HasSubstr("not valid JSON"));

@@ -44,14 +44,16 @@ int32_t read_id_key(const std::string& key, const JsonObject& where) {
 
 void read_companions(const SentencePieceCompanions& beside, TokenizerDefinition& definition) {
   if (!beside.added_tokens.empty()) {
-    const nlohmann::json parsed = parse_large_json(beside.added_tokens);
-    const JsonObject where(parsed, "added_tokens.json");
-    for (const auto& [content, id] : parsed.items())
+    const auto parsed = json_tree(beside.added_tokens, "added_tokens.json");
+    const JsonObject where(parsed->root(), "added_tokens.json");
+    if (parsed->root().size() > kMaxAddedTokens)
+      where.refuse(text("more than ", kMaxAddedTokens, " added tokens"));
+    for (const auto& [content, id] : parsed->root().items())
       add_token({.id = read_token_id(id, where.path()), .content = content}, definition);
   }
-  const nlohmann::json config =
-      beside.config.empty() ? nlohmann::json::object() : parse_large_json(beside.config);
-  const JsonObject where(config, "tokenizer_config.json");
+  const auto config = json_tree(beside.config.empty() ? std::string_view("{}") : beside.config,
+                                "tokenizer_config.json");
+  const JsonObject where(config->root(), "tokenizer_config.json");
   if (where.has("added_tokens_decoder")) {
     const JsonObject tokens = where.object("added_tokens_decoder");
     if (where.at("added_tokens_decoder").size() > kMaxAddedTokens)

@@ -47,7 +47,8 @@ struct Line {
   size_t rank = 0;
 };
 
-Line read_line(std::string_view line, size_t number) {
+// `most`: what a rank must be below.
+Line read_line(std::string_view line, size_t number, size_t most) {
   const size_t space = line.find(' ');
   const std::string_view rank = line.substr(std::min(line.size(), space + 1));
   Line made;
@@ -56,6 +57,9 @@ Line read_line(std::string_view line, size_t number) {
       made.rank >= kMaxVocabulary)
     refuse(text("line ", number, " is ", in_quotes(line),
                 "; a token in base64, a space and its rank are needed"));
+  if (made.rank >= most)
+    refuse(text("line ", number, " has rank ", made.rank, " in a file of ", most,
+                " lines; ranks must not leave holes"));
   const auto token = from_base64(line.substr(0, space));
   if (!token)
     refuse(text("line ", number, ": ", in_quotes(line.substr(0, space)), " is no base64"));
@@ -65,6 +69,7 @@ Line read_line(std::string_view line, size_t number) {
 
 void read_vocabulary(std::string_view lines, TokenizerDefinition& definition) {
   auto& vocabulary = definition.vocabulary;
+  const auto most = static_cast<size_t>(std::count(lines.begin(), lines.end(), '\n')) + 1;
   size_t count = 0;
   for (size_t number = 1; !lines.empty(); ++number) {
     const size_t length = std::min(lines.find('\n'), lines.size());
@@ -72,7 +77,7 @@ void read_vocabulary(std::string_view lines, TokenizerDefinition& definition) {
     lines.remove_prefix(std::min(lines.size(), length + 1));
     if (row.ends_with('\r')) row.remove_suffix(1);
     if (row.empty()) continue;
-    const Line line = read_line(row, number);
+    const Line line = read_line(row, number, most);
     if (line.rank >= vocabulary.size()) vocabulary.resize(line.rank + 1);
     if (!vocabulary[line.rank].empty())
       refuse(text("line ", number, ": rank ", line.rank, " stands twice"));

@@ -116,7 +116,7 @@ TEST(MalformedTokenizerJson, NamesWhatIsWrongWithItsSteps) {
   json nested = {{"type", "NFC"}};
   for (int i = 0; i < 100; ++i)
     nested = {{"type", "Sequence"}, {"normalizers", json::array({nested})}};
-  EXPECT_THAT(with("normalizer", nested), HasSubstr("nested more than 64 deep"));
+  EXPECT_THAT(with("normalizer", nested), HasSubstr("nested deeper than 64 levels"));
 }
 
 // Twice as many steps with each letter: stopped after a million, whatever the text's length.

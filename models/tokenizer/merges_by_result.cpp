@@ -15,8 +15,8 @@ constexpr size_t kMostHashedBytes = size_t{1} << 28;
 
 class Parts {
  public:
-  Parts(const std::vector<std::string>& vocabulary,
-        const std::vector<std::optional<uint32_t>>& ranks, bool loose_characters)
+  Parts(const Vocabulary& vocabulary, const std::vector<std::optional<uint32_t>>& ranks,
+        bool loose_characters)
       : loose_characters_(loose_characters) {
     ids_.reserve(vocabulary.size());
     for (size_t id = 0; id < vocabulary.size(); ++id)
@@ -55,9 +55,9 @@ std::vector<uint32_t> ranks_of_scores(const std::vector<float>& scores) {
   return ranks;
 }
 
-std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
-                                    const std::vector<std::optional<uint32_t>>& ranks,
-                                    bool loose_characters) {
+std::deque<Merge> merges_by_result(const Vocabulary& vocabulary,
+                                   const std::vector<std::optional<uint32_t>>& ranks,
+                                   bool loose_characters) {
   size_t hashed = 0;
   for (const std::string& token : vocabulary) hashed += token.size() * token.size();
   if (hashed > kMostHashedBytes)
@@ -65,8 +65,8 @@ std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
                 text("the tokens are too long: the squares of their lengths add up to ", hashed,
                      ", more than ", kMostHashedBytes));
   const Parts parts(vocabulary, ranks, loose_characters);
-  std::vector<Merge> merges;
-  std::vector<std::tuple<uint32_t, ptrdiff_t, ptrdiff_t, size_t>> order;
+  std::deque<Merge> merges;
+  std::deque<std::tuple<uint32_t, ptrdiff_t, ptrdiff_t, size_t>> order;
   for (size_t id = 0; id < vocabulary.size(); ++id) {
     if (!ranks[id]) continue;
     const std::string_view token = vocabulary[id];
@@ -83,8 +83,7 @@ std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
     }
   }
   std::sort(order.begin(), order.end());
-  std::vector<Merge> sorted;
-  sorted.reserve(merges.size());
+  std::deque<Merge> sorted;
   for (const auto& place : order) sorted.push_back(merges[std::get<3>(place)]);
   return sorted;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ struct SentencePieceFile {
     float score = 0;
     int64_t type = kNormal;
   };
-  std::vector<Piece> pieces;  ///< by id
+  std::deque<Piece> pieces;  ///< by id
   int64_t model = kUnigram;
   bool byte_fallback = false, whitespace_as_suffix = false;
   bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;

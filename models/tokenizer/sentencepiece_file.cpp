@@ -118,7 +118,7 @@ void require_bytes(const File& file) {
 }
 
 void require_pieces(const File& file) {
-  std::vector<std::string> texts;
+  Vocabulary texts;
   size_t unknown = 0;
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const File::Piece& piece = file.pieces[id];
@@ -171,6 +171,9 @@ SentencePieceFile parse_sentencepiece(std::string_view bytes) {
     if (message.field == 1) file.pieces.push_back(read_piece(message.bytes));
     if (message.field == 2) read_trainer(message.bytes, file);
     if (message.field == 3) read_normalizer(message.bytes, file);
+    // At once: an empty message of two bytes would be a piece of fifty.
+    if (message.field == 1 && file.pieces.back().text.empty())
+      refuse(text("token ", file.pieces.size() - 1, " is empty; the vocabulary has a hole there"));
     if (file.pieces.size() > kMaxVocabulary) refuse(text("more than ", kMaxVocabulary, " pieces"));
   }
   if (file.pieces.empty()) refuse("not a SentencePiece model: it has no pieces");

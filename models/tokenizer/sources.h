@@ -12,8 +12,8 @@ namespace plumb::models {
 /// The file that `model` (a folder, a GGUF, a weight file or a tokenizer itself) has its tokenizer
 /// in. Error{kInput} naming what was looked for where there is none.
 std::filesystem::path tokenizer_file(const std::filesystem::path& model);
-/// What stands in it and in the files beside it. Error{kInput}: as below, and for a file of more
-/// than 128 MiB that is no GGUF.
+/// What stands in it and in the files beside it. Error{kInput}: as below, for a file of more than
+/// 64 MiB that is no GGUF, and for a link that leaves the folder (`require_inside`).
 TokenizerDefinition definition_of_file(const std::filesystem::path& file);
 
 /// From GGUF metadata (tokenizer.ggml.*). Error{kInput} unless the model is "gpt2" (byte-level BPE)
@@ -51,9 +51,9 @@ TokenizerDefinition definition_from_tiktoken(std::string_view lines, const std::
 /// `loose_characters`). In order of rank, of equals those with the longest left part first, which
 /// grow from the left as the leftmost of equals do (and as transformers' converters put them).
 /// Error{kInput} where the tokens are too long for their splits to be counted.
-std::vector<Merge> merges_by_result(const std::vector<std::string>& vocabulary,
-                                    const std::vector<std::optional<uint32_t>>& ranks,
-                                    bool loose_characters);
+std::deque<Merge> merges_by_result(const Vocabulary& vocabulary,
+                                   const std::vector<std::optional<uint32_t>>& ranks,
+                                   bool loose_characters);
 /// The rank of each token among `scores`, the highest first; equal scores share one.
 std::vector<uint32_t> ranks_of_scores(const std::vector<float>& scores);
 

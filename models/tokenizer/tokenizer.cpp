@@ -159,13 +159,16 @@ Tokenizer Tokenizer::from_json(const std::filesystem::path& tokenizer_json) {
   return open(tokenizer_json);
 }
 
-Tokenizer Tokenizer::open(const std::filesystem::path& model) {
+Tokenizer Tokenizer::open(const std::filesystem::path& model) try {
   const std::filesystem::path file = tokenizer_file(model);
   try {
     return Tokenizer(std::make_shared<const Impl>(definition_of_file(file)));
   } catch (const Error& error) {
     throw error.within(file.filename().string());
   }
+} catch (const std::filesystem::filesystem_error& error) {
+  throw Error(ErrorKind::kInput, text("cannot look at ", in_quotes(error.path1().string()), ": ",
+                                      error.code().message()));
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool special_tokens) const {

@@ -66,8 +66,9 @@ void arrange_added_tokens(const JsonObject& where, TokenizerDefinition& definiti
 
 void read_tokenizer_config(std::string source, bool decides, bool bos,
                            TokenizerDefinition& definition) {
-  const nlohmann::json parsed = parse_large_json(source);
-  const JsonObject config(parsed, "tokenizer_config.json");
+  constexpr const char* kName = "tokenizer_config.json";
+  const auto parsed = json_tree(source, kName);
+  const JsonObject config(parsed->root(), kName);
   read_special_token(config, "bos_token", definition, definition.bos);
   read_special_token(config, "eos_token", definition, definition.eos);
   read_special_token(config, "unk_token", definition, definition.unk);

@@ -1,9 +1,12 @@
 #include <array>
-#include <fstream>
+#include <span>
+#include <string_view>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/formats/model_file.h"
+#include "models/formats/model_folder.h"
 #include "models/tokenizer/sources.h"
 
 namespace plumb::models {
@@ -15,14 +18,16 @@ namespace fs = std::filesystem;
 constexpr std::array kNames{"tokenizer.json", "tokenizer.model", "qwen.tiktoken"};
 
 bool is_gguf(const fs::path& file) {
-  std::string magic(4, '\0');
-  std::ifstream(file, std::ios::binary).read(magic.data(), 4);
-  return magic == "GGUF";
+  const InputFile opened(file);
+  std::array<char, 4> magic{};
+  if (opened.size() < magic.size()) return false;
+  opened.read(0, std::as_writable_bytes(std::span(magic)));
+  return std::string_view(magic.data(), magic.size()) == "GGUF";
 }
 
 void require_size(const fs::path& file) {
   // The largest vocabularies in use make files of 40 MB.
-  constexpr uintmax_t kMaxFileBytes = uintmax_t{128} << 20;
+  constexpr uintmax_t kMaxFileBytes = uintmax_t{64} << 20;
   std::error_code unknown;
   const uintmax_t size = fs::file_size(file, unknown);
   if (!unknown && size > kMaxFileBytes)
@@ -33,8 +38,13 @@ void require_size(const fs::path& file) {
 std::string read_beside(const fs::path& file, const char* name) {
   const fs::path path = file.parent_path() / name;
   if (!fs::exists(path)) return {};
-  require_size(path);
-  return read_file(path);
+  try {
+    require_inside(file.parent_path(), path);
+    require_size(path);
+    return read_file(path);
+  } catch (const Error& error) {
+    throw error.within(name);
+  }
 }
 
 TokenizerDefinition read(const fs::path& file) {
@@ -58,7 +68,10 @@ fs::path tokenizer_file(const fs::path& model) {
   const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
   std::string names;
   for (const char* name : kNames) {
-    if (fs::exists(folder / name)) return folder / name;
+    if (fs::exists(folder / name)) {
+      require_inside(folder, folder / name);
+      return folder / name;
+    }
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
   throw Error(ErrorKind::kInput, text("no tokenizer in ", in_quotes(folder.filename().string()),
@@ -68,8 +81,7 @@ fs::path tokenizer_file(const fs::path& model) {
 TokenizerDefinition definition_of_file(const fs::path& file) {
   const std::string extension = file.extension().string();
   if (extension != ".json" && extension != ".model" && extension != ".tiktoken") {
-    const MappedFile mapped(file);
-    return definition_from_gguf(parse_gguf(mapped.bytes()));
+    return definition_from_gguf(parse_gguf(ModelFile(file)));
   }
   require_size(file);
   TokenizerDefinition definition = read(file);

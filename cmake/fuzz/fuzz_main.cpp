@@ -1,0 +1,42 @@
+// libFuzzer's entry: the target that PLUMB_FUZZ_TARGET names gets every input.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.h"
+#include "models/fuzz_targets.h"
+#include "reports/report.h"
+
+namespace {
+
+using Feed = void (*)(std::string_view);
+
+void results(std::string_view bytes) {
+  try {
+    plumb::reports::validate_results(std::string(bytes));
+  } catch (const plumb::Error& error) {
+    if (error.kind() != plumb::ErrorKind::kInput) throw;
+  }
+}
+
+Feed chosen() {
+  const char* const name = std::getenv("PLUMB_FUZZ_TARGET");
+  if (name != nullptr && std::string_view(name) == "results") return results;
+  for (const auto& [known, feed] : plumb::models::fuzz::kTargets)
+    if (name != nullptr && known == name) return feed;
+  std::fputs("PLUMB_FUZZ_TARGET must name a target: results", stderr);
+  for (const auto& target : plumb::models::fuzz::kTargets)
+    std::fprintf(stderr, " %s", std::string(target.first).c_str());
+  std::fputs("\n", stderr);
+  std::exit(2);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Feed feed = chosen();
+  feed({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
