@@ -71,7 +71,7 @@ TEST_P(FuzzCorpus, IsReadOrRefusedWhateverChanges) {
 INSTANTIATE_TEST_SUITE_P(Cases, FuzzCorpus,
                          ::testing::Values("safetensors", "gguf", "index", "config", "tokenizer",
                                            "sentencepiece"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace plumb::models

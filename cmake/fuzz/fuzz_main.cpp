@@ -3,27 +3,19 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
-#include "base/error.h"
 #include "models/fuzz_targets.h"
-#include "reports/report.h"
+#include "reports/fuzz_target.h"
 
 namespace {
 
 using Feed = void (*)(std::string_view);
 
-void results(std::string_view bytes) {
-  try {
-    plumb::reports::validate_results(std::string(bytes));
-  } catch (const plumb::Error& error) {
-    if (error.kind() != plumb::ErrorKind::kInput) throw;
-  }
-}
-
 Feed chosen() {
   const char* const name = std::getenv("PLUMB_FUZZ_TARGET");
-  if (name != nullptr && std::string_view(name) == "results") return results;
+  if (name != nullptr && std::string_view(name) == "results") return plumb::reports::fuzz::results;
   for (const auto& [known, feed] : plumb::models::fuzz::kTargets)
     if (name != nullptr && known == name) return feed;
   std::fputs("PLUMB_FUZZ_TARGET must name a target: results", stderr);

@@ -273,6 +273,9 @@ Checkpoint Checkpoint::open(const fs::path& path) try {
   auto impl = std::make_shared<Impl>();
   std::error_code failed;
   const fs::file_status status = fs::status(path, failed);
+  if (status.type() ==
+      fs::file_type::none)  // neither there nor absent: a loop of links, a folder that is closed
+    throw refusal("cannot look at ", printable(path.string()), ": ", failed.message());
   if (!fs::exists(status))
     throw refusal("there is no model at ", printable(path.string()),
                   "; a GGUF file or a folder is needed");

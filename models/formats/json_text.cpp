@@ -7,6 +7,18 @@
 namespace plumb::models {
 namespace {
 
+// Behind the quote that ends the string which begins at `at`, or the text's end.
+size_t end_of_string(std::string_view text, size_t at) {
+  const size_t begin = at;
+  while ((at = text.find('"', at)) != std::string_view::npos) {
+    size_t escapes = 0;
+    while (at - escapes > begin && text[at - escapes - 1] == '\\') ++escapes;
+    ++at;
+    if (escapes % 2 == 0) return at;
+  }
+  return text.size();
+}
+
 // From the first byte of a string or number to that of the next one: what the parser keeps, white
 // space and brackets in between included.
 size_t longest_stretch(std::string_view text) {
@@ -20,9 +32,7 @@ size_t longest_stretch(std::string_view text) {
     if (at == std::string_view::npos) break;
     starts(at);
     if (text[at] == '"') {
-      for (++at; at < text.size() && text[at] != '"'; ++at)
-        if (text[at] == '\\') ++at;
-      ++at;
+      at = end_of_string(text, at + 1);
     } else {
       at = text.find_first_not_of("+-.0123456789eE", at);
     }

@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // the reference reader's limit
 constexpr size_t kLongestName = 4096;
-constexpr size_t kMostMetadataBytes = size_t{16} << 20;
+constexpr size_t kMostMetadataBytes = size_t{8} << 20;
 constexpr size_t kMostMetadataPairs = 65536;
 constexpr size_t kMostDimensions = 64;  // at::Tensor's limit
 

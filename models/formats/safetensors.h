@@ -21,7 +21,7 @@ struct SafetensorsHeader {
 
 /// Error{kInput} for every violation of the format: length out of range, header not a JSON object, duplicate or
 /// unknown keys, unknown dtype, a shape whose bytes overflow or differ from its offsets, holes, overlaps, bytes after
-/// the last tensor; and for more than 65536 tensors, or more than 16 MiB or 65536 pairs of metadata, which no model
+/// the last tensor; and for more than 65536 tensors, or more than 8 MiB or 65536 pairs of metadata, which no model
 /// has. Memory is in proportion to the header, and no allocation is larger than the file.
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes);
 SafetensorsHeader parse_safetensors(const ModelFile& file);

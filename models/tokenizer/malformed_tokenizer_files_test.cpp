@@ -88,12 +88,12 @@ std::vector<MalformedCase> texts() {
              return text(zeros, "]}");
            },
            {"tokenizer.model: an object is needed, found array"}),
-      file("MillionPiecesOfATemplate", "tokenizer.json",
+      file("HundredThousandPiecesOfATemplate", "tokenizer.json",
            [] {
              json all = sound();
              all["post_processor"] = {
                  {"type", "TemplateProcessing"},
-                 {"single", json(300'000, json{{"SpecialToken", {{"id", "e"}}}})},
+                 {"single", json(100'000, json{{"SpecialToken", {{"id", "e"}}}})},
                  {"special_tokens", {{"e", {{"ids", {258}}}}}}};
              return all.dump();
            },
@@ -193,8 +193,8 @@ std::vector<MalformedCase> parts() {
       added("AddedTokenEmpty", json::array({token(258, "")}), {"token 258 is empty"}),
       added("AddedTokenTwice", json::array({token(258, "zz"), token(259, "zz")}),
             {"'zz'", "twice"}),
-      added("AddedTokenInAnothersPlace", json::array({token(5, "x")}),
-            {"'x' has id 5, but the vocabulary holds"}),
+      added("AddedTokenInAnothersPlace", json::array({token(5, "zz")}),
+            {"'zz' has id 5, but the vocabulary holds"}),
       added("AddedTokenWithoutContent", json::array({json{{"id", 258}}}),
             {"added_tokens[0]: 'content' is missing"}),
       added("AddedTokensAnObject", json::object(), {"'added_tokens' must be an array"}),
