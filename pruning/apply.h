@@ -5,6 +5,7 @@
 
 #include "models/decoder.h"
 #include "models/formats/checkpoint.h"
+#include "models/origin.h"
 #include "pruning/plan.h"
 
 namespace plumb::pruning {
@@ -14,8 +15,8 @@ models::Decoder apply(const models::Decoder& decoder, const PruningPlan& plan);
 
 /// Writes the pruned model as a folder that Hugging Face transformers loads: model.safetensors (or shards with an
 /// index, at most `shard_bytes` of weights each, shards before the index), config.json with the new num_hidden_layers,
-/// generation_config.json and tokenizer files, and plumb.json with the removed blocks, their original indices and the
-/// base model's sha256. F32, F16 and BF16 weights are copied bit for bit; quantised ones become F32, or bf16 where
+/// generation_config.json and tokenizer files, and plumb.json with the removed blocks, their original indices, the
+/// base model's sha256 and its `origin`, where that is known. F32, F16 and BF16 weights are copied bit for bit; quantised ones become F32, or bf16 where
 /// `bf16` asks for it; then the largest absolute rounding error is returned (0 otherwise).
 /// Memory: a few megabytes of weights at a time. `between` is called every few megabytes and may throw to stop.
 /// The folder appears whole or not at all. Error{kUsage} where `out` exists and is not an empty folder, or the plan is
@@ -24,6 +25,6 @@ models::Decoder apply(const models::Decoder& decoder, const PruningPlan& plan);
 double write_pruned(const models::Checkpoint& checkpoint, const std::filesystem::path& model_path,
                     const PruningPlan& plan, const std::filesystem::path& out, bool bf16 = false,
                     uint64_t shard_bytes = uint64_t{5} << 30,
-                    const std::function<void()>& between = {});
+                    const std::function<void()>& between = {}, const models::Origin& origin = {});
 
 }  // namespace plumb::pruning

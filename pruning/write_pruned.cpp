@@ -37,19 +37,24 @@ std::string loading_dtype(const std::vector<PrunedShard>& shards, bool bf16) {
 }
 
 std::string provenance_json(const models::Checkpoint& checkpoint, const PruningPlan& plan,
-                            const std::vector<PrunedShard>& shards, double error) {
+                            const std::vector<PrunedShard>& shards, double error,
+                            const models::Origin& origin) {
   const models::ModelConfig& config = checkpoint.config();
+  const bool known = origin.is_known();
   Json files = Json::array();
   for (const fs::path& path : checkpoint.files()) files.push_back(path.filename().string());
   Json written = Json::array();
   for (const PrunedShard& shard : shards) written.push_back(shard.file);
   const Json json{{"format", 1},
                   {"base",
-                   {{"name", config.name},
+                   {{"name", config.name == origin.commit ? origin.repository : config.name},
                     {"architecture", config.architecture},
                     {"license", config.license.empty() ? Json() : Json(config.license)},
                     {"files", files},
-                    {"sha256", checkpoint.sha256()}}},
+                    {"sha256", checkpoint.sha256()},
+                    {"repository", known ? Json(origin.repository) : Json()},
+                    {"revision", known ? Json(origin.revision) : Json()},
+                    {"commit", known ? Json(origin.commit) : Json()}}},
                   {"block_count_before", plan.block_count},
                   {"block_count", plan.block_count - plan.removed_count()},
                   {"removed", plan.removed},
@@ -79,7 +84,7 @@ void require_space(const fs::path& folder, const std::vector<PrunedShard>& shard
 
 double write_pruned(const models::Checkpoint& checkpoint, const fs::path& model_path,
                     const PruningPlan& plan, const fs::path& out, bool bf16, uint64_t shard_bytes,
-                    const std::function<void()>& between) {
+                    const std::function<void()>& between, const models::Origin& origin) {
   validate(plan);
   if (plan.block_count != checkpoint.config().block_count)
     throw Error(ErrorKind::kUsage,
@@ -100,7 +105,7 @@ double write_pruned(const models::Checkpoint& checkpoint, const fs::path& model_
     error = std::max(error, write_shard(checkpoint, shard, folder.path(), between));
   if (shards.size() > 1)
     files.emplace_back("model.safetensors.index.json", shard_index_json(shards));
-  files.emplace_back("plumb.json", provenance_json(checkpoint, plan, shards, error));
+  files.emplace_back("plumb.json", provenance_json(checkpoint, plan, shards, error, origin));
   for (const auto& [name, bytes] : files) write_file_atomically(folder.path() / name, bytes);
   if (between) between();
   folder.publish();

@@ -12,7 +12,7 @@ namespace plumb::harness {
 /// One option of a command. `setting` names the experiment's key that it sets ("sweep.n"), or is empty where the command
 /// reads the option itself.
 struct Flag {
-  std::string name;         ///< "--model"
+  std::string name;         ///< "--model"; without dashes: by its place
   std::string placeholder;  ///< "FILE"; empty for a switch
   std::string setting;
   std::string help;
@@ -40,6 +40,8 @@ struct Command {
 };
 
 Command run_command();
+Command fetch_command();
+Command cache_command();
 Command inspect_command();
 Command profile_command();
 Command prune_command();

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "harness/cli/common.h"
 #include "harness/pipeline/facts.h"
-#include "harness/pipeline/session.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/tokenized.h"
 
 namespace plumb::harness {
@@ -12,7 +12,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::vector<Flag> flags() {
-  return {{"--model", "PATH", "", "a GGUF file, or a folder with config.json and safetensors"},
+  return {{"--model", "MODEL", "",
+           "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
           {"--tensors", "", "", "list every tensor"},
           {"--tokenize", "FILE", "", "write token ids of JSONL's `text` or of each line of a text"},
           {"--special-tokens", "", "", "add BOS or EOS as the tokenizer's files say"},
@@ -111,13 +112,13 @@ int tokenize(const std::string& model, const Arguments& arguments, const Console
 }
 
 int run_inspect(const Arguments& arguments, const Console& console) {
-  const std::string model = arguments.get("--model").value_or("");
-  require_local_model(model);
+  const LocalModel found = local_model(arguments.get("--model").value_or(""), console);
+  const std::string model = found.path.string();
   if (arguments.has("--tokenize")) return tokenize(model, arguments, console);
   if (arguments.has("--out"))
     throw Error(ErrorKind::kUsage, "--out is for the ids of --tokenize, which was not given");
   const auto checkpoint = models::Checkpoint::open(model);
-  const ModelFacts facts = model_facts(checkpoint);
+  const ModelFacts facts = model_facts(checkpoint, found.origin);
   const Json config = config_json(checkpoint.config());
   Json json = to_json(facts);
   json["config"] = config;

@@ -4,6 +4,7 @@
 #include "base/statistics/summary.h"
 #include "harness/cli/common.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/stages.h"
 #include "harness/pipeline/tables.h"
 
@@ -24,14 +25,14 @@ std::vector<Flag> flags() {
 
 int run_measure(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
-  const Experiment experiment = make_experiment(settings);
-  require_local_model(experiment.model);
+  Experiment experiment = make_experiment(settings);
   const std::string out = require_out(experiment);
+  find_model(experiment, console);
   const auto checkpoint = models::Checkpoint::open(experiment.model);
   const auto cost =
       cost_stage(experiment, checkpoint.config().block_count, "/proc/self/exe", console);
 
-  auto json = common_json(experiment, model_facts(checkpoint));
+  auto json = common_json(experiment, model_facts(checkpoint, experiment.model_origin));
   json.erase("policy");
   json["cost"] = to_json(cost);
   std::vector<NamedFile> files = {cost_file(cost), {"cost.json", json.dump(2) + "\n"}};

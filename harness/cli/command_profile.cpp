@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "harness/cli/common.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/stages.h"
 #include "harness/pipeline/tables.h"
 
@@ -21,7 +22,8 @@ std::vector<Flag> flags() {
 
 nlohmann::ordered_json summary(Session& session, const ProfileResult& profile,
                                const PlanResult& plans) {
-  auto json = common_json(session.experiment(), model_facts(session.checkpoint()));
+  auto json = common_json(session.experiment(),
+                          model_facts(session.checkpoint(), session.experiment().model_origin));
   json["policy"].erase("calibration");  // there is no other text here
   json["policy"].erase("positions");
   json["text"] = pairs_json(text_pairs(profile.text));
@@ -38,8 +40,8 @@ int run_profile(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
   Experiment experiment = make_experiment(settings);
   experiment.strategies.clear();
-  require_local_model(experiment.model);
   const std::string out = require_out(experiment);
+  find_model(experiment, console);
   Session session(experiment);
   const auto profile = profile_stage(session, console);
   const auto plans = plan_stage(experiment, session.checkpoint().config().block_count, &profile);

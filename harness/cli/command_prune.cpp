@@ -1,7 +1,8 @@
 #include "base/error.h"
 #include "harness/cli/common.h"
 #include "harness/cli/signals.h"
-#include "harness/pipeline/session.h"
+#include "harness/pipeline/facts.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/tables.h"
 #include "pruning/apply.h"
 #include "pruning/plan.h"
@@ -14,7 +15,8 @@ namespace {
 constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts
 
 std::vector<Flag> flags() {
-  return {{"--model", "PATH", "", "a GGUF file, or a folder with config.json and safetensors"},
+  return {{"--model", "MODEL", "",
+           "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
           {"--out", "DIR", "", "folder of the pruned model; new or empty"},
           {"--first", "F", "", "first block to remove, from 0"},
           {"--n", "N", "", "how many blocks to remove: from --first on, or as --strategy chooses"},
@@ -96,21 +98,22 @@ pruning::PruningPlan chosen_plan(const Arguments& arguments, int64_t block_count
 }
 
 int run_prune(const Arguments& arguments, const Console& console) {
-  const std::string model = arguments.get("--model").value_or("");
-  require_local_model(model);
   const std::string out = arguments.require("--out");
+  const LocalModel found = local_model(arguments.get("--model").value_or(""), console);
+  const std::string model = found.path.string();
   const auto checkpoint = models::Checkpoint::open(model);
   const int64_t blocks = checkpoint.config().block_count;
   const pruning::PruningPlan plan = chosen_plan(arguments, blocks);
   throw_if_interrupted();
   const double error = pruning::write_pruned(checkpoint, model, plan, out, arguments.has("--bf16"),
-                                             kShardBytes, throw_if_interrupted);
+                                             kShardBytes, throw_if_interrupted, found.origin);
   console.result({{"out", out},
                   {"strategy", plan.strategy},
                   {"removed", plan.removed},
                   {"blocks_before", blocks},
                   {"blocks_after", blocks - plan.removed_count()},
                   {"base_sha256", checkpoint.sha256()},
+                  {"base_origin", origin_json(found.origin)},
                   {"largest_rounding_error", error}});
   console.say(text("removed blocks ", plan.removed_text(), " of ", blocks, "; ",
                    blocks - plan.removed_count(), " stay"));

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "harness/cli/common.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/stages.h"
 #include "harness/pipeline/sweep_plans.h"
 #include "harness/pipeline/tables.h"
@@ -34,7 +35,8 @@ std::vector<Flag> flags() {
 
 nlohmann::ordered_json summary(Session& session, const SweepPlans& chosen, const SweepResult& sweep,
                                const std::vector<PlanLoss>& losses) {
-  auto json = common_json(session.experiment(), model_facts(session.checkpoint()));
+  auto json = common_json(session.experiment(),
+                          model_facts(session.checkpoint(), session.experiment().model_origin));
   json["text"] = pairs_json(text_pairs(sweep.text));
   json["calibration"] = chosen.calibration;
   json["policy"]["calibration"] = chosen.calibration;
@@ -73,9 +75,9 @@ void say_losses(const SweepResult& sweep, const std::vector<PlanLoss>& losses,
 
 int run_sweep(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
-  const Experiment experiment = make_experiment(settings);
-  require_local_model(experiment.model);
+  Experiment experiment = make_experiment(settings);
   const std::string out = require_out(experiment);
+  find_model(experiment, console);
   Session session(experiment);
   const SweepPlans chosen = choose_plans(session, arguments.get("--plans"), console);
   const SweepResult sweep = sweep_stage(session, chosen.plans, console);

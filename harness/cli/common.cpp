@@ -15,7 +15,8 @@ std::vector<Flag> operator+(std::vector<Flag> a, const std::vector<Flag>& b) {
 }
 
 std::vector<Flag> model_flags() {
-  return {{"--model", "PATH", "model", "a GGUF file, or a folder with config.json and safetensors"},
+  return {{"--model", "MODEL", "model",
+           "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
           {"--out", "DIR", "out", "folder of the results; made where it is missing"},
           {"--dtype", "TYPE", "dtype", "fp32 (default), bf16, or auto: bf16 where the CPU has it"},
           {"--threads", "K", "threads", "threads; default: all that this process may use"},

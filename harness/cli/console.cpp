@@ -89,8 +89,9 @@ void Console::verdicts(const std::vector<Verdict>& verdicts) const {
   }
 }
 
-Progress::Progress(const Console& console, std::string label)
+Progress::Progress(const Console& console, std::string label, Unit unit)
     : label_(std::move(label)),
+      unit_(unit),
       quiet_(console.format() == Format::kQuiet),
       terminal_(isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),
@@ -102,16 +103,20 @@ Progress::~Progress() {
 
 std::string Progress::line(int64_t done, int64_t all) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-  std::string out = text(label_, " ", done, " of ", all);
-  if (done > 0 && done < all)
-    out += text(
-        ", ", duration_text(elapsed * static_cast<double>(all - done) / static_cast<double>(done)),
-        " left");
-  return out;
+  const bool bytes = unit_ == Unit::kBytes;
+  const auto shown = [&](int64_t count) {
+    return bytes ? bytes_text(static_cast<uint64_t>(count)) : text(count);
+  };
+  std::string out = text(label_, " ", shown(done), " of ", shown(all));
+  const double rate = static_cast<double>(done - (bytes ? first_ : 0)) / elapsed;
+  if (!(rate > 0) || done >= all) return out;
+  if (bytes) out += text(", ", bytes_text(static_cast<uint64_t>(rate)), "/s");
+  return text(out, ", ", duration_text(static_cast<double>(all - done) / rate), " left");
 }
 
 void Progress::update(int64_t done, int64_t all) {
   throw_if_interrupted();
+  if (first_ < 0) first_ = done;
   if (quiet_) return;
   const auto now = Clock::now();
   const bool due =

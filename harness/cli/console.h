@@ -35,10 +35,12 @@ class Console {
 };
 
 /// Progress of one piece of work: a line that is rewritten on a terminal (with the time left), elsewhere one line per
-/// 30 s; nothing when quiet. Every update looks for a signal and throws Interrupted.
+/// 30 s; nothing when quiet. Every update looks for a signal and throws Interrupted. Of bytes it says the rate too, which
+/// leaves out what was there at the first update.
 class Progress {
  public:
-  Progress(const Console& console, std::string label);
+  enum class Unit { kPieces, kBytes };
+  Progress(const Console& console, std::string label, Unit unit = Unit::kPieces);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -48,6 +50,8 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   std::string line(int64_t done, int64_t all) const;
   std::string label_;
+  Unit unit_;
+  int64_t first_ = -1;  // done at the first update
   bool quiet_;
   bool terminal_;
   bool drawn_ = false;

@@ -13,8 +13,7 @@ namespace plumb::harness {
 namespace {
 
 /// Commands that the design names and this release does not have yet.
-const std::vector<std::string> kLater = {"fetch", "heal",     "eval", "compare",
-                                         "gate",  "baseline", "cache"};
+const std::vector<std::string> kLater = {"heal", "eval", "compare", "gate", "baseline"};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
@@ -64,8 +63,9 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
         return true;
       };
       option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
-      // Only --set may be given again; elsewhere the second value would silently win.
-      if (flag.name == "--set") option->allow_extra_args(false)->expected(1, 1000);
+      // Only these may be given again; elsewhere the second value would silently win.
+      if (flag.name == "--set" || flag.name == "--include")
+        option->allow_extra_args(false)->expected(1, 1000);
     }
   }
   sub->add_option(
@@ -112,9 +112,9 @@ std::string Arguments::require(const std::string& flag) const {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      run_command(),    inspect_command(), profile_command(),     prune_command(),
-      sweep_command(),  measure_command(), measure_one_command(), verify_command(),
-      report_command(), doctor_command()};
+      run_command(),    fetch_command(),  inspect_command(), profile_command(),
+      prune_command(),  sweep_command(),  measure_command(), measure_one_command(),
+      verify_command(), report_command(), doctor_command(),  cache_command()};
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/experiment/settings.h"
+#include "models/origin.h"
 
 namespace plumb::harness {
 
@@ -20,7 +21,8 @@ struct TextChoice {
 /// Everything that decides the numbers of a run. Paths are as given: relative to the working directory.
 struct Experiment {
   std::string name;
-  std::string model;
+  std::string model;  ///< as named; after find_model a path
+  models::Origin model_origin;
   std::string out;
   std::string dtype;    ///< "fp32" or "bf16"
   int64_t threads = 0;  ///< at least 1

@@ -9,7 +9,8 @@ const std::vector<Setting>& known_settings() {
   static const std::vector<Setting> all = {
       {"name", kText, "experiment", 0, "what the report is called"},
       {"description", kText, "", 0, "for people"},
-      {"model", kText, nullptr, 0, "a GGUF file, or a folder with config.json and safetensors"},
+      {"model", kText, nullptr, 0,
+       "a GGUF file, a folder with config.json and safetensors, or org/name[@revision] of the Hub"},
       {"out", kText, nullptr, 0, "the folder that the results go to"},
       {"dtype", kText, "fp32", 0, "fp32, bf16, or auto: bf16 where the CPU has units for it"},
       {"threads", kCount, 0, 0, "threads of libtorch; 0: all that this process may use"},

@@ -40,8 +40,16 @@ bool is_hidden(const std::string& name) {
   return hidden && is_safe_path(rest);
 }
 
+/// The folder that all matches of a pattern are in; empty: the repository's own.
+std::string folder_of(const std::string& pattern) {
+  const std::string fixed = pattern.substr(0, pattern.find_first_of("*?"));
+  const size_t slash = fixed.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : fixed.substr(0, slash);
+  return is_safe_path(folder) ? folder : "";
+}
+
 /// The names that the choice takes; every one is safe.
-std::vector<std::string> chosen(const SnapshotBuilder& builder, const HubId& id,
+std::vector<std::string> chosen(SnapshotBuilder& builder, const HubId& id,
                                 const FileChoice& choice) {
   std::vector<std::string> patterns = choice.patterns;
   if (patterns.empty()) patterns.emplace_back("*");
@@ -50,6 +58,7 @@ std::vector<std::string> chosen(const SnapshotBuilder& builder, const HubId& id,
   for (const std::string& pattern : patterns) {
     const bool wild = pattern.find_first_of("*?") != std::string::npos;
     if (!wild && is_pickle(pattern)) refuse_pickle(pattern);
+    builder.complete(folder_of(pattern));
     for (const std::string& name : builder.names()) {
       if (!matches(pattern, name) || (wild && is_hidden(name))) continue;
       require_safe(id, name);

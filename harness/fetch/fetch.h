@@ -52,6 +52,8 @@ struct HubSettings {
       1'000};        ///< doubled with every try in a row that brought nothing
   int tries = 5;     ///< in a row that brought nothing
   int parallel = 4;  ///< files at once
+  /// Names: a list of as many may have been cut by the Hub, and folders are asked for one by one.
+  size_t whole_listing = 50'000;
 };
 /// Error{kUsage} for an endpoint that is no http(s) address (http only to loopback) and for a token with control
 /// characters; neither is printed whole.
@@ -109,11 +111,7 @@ Snapshot fetch_model(const HubSettings& hub, const HubId& id, const FetchProgres
                      const std::function<void()>& between = {});
 /// What Checkpoint::open takes: the folder, or the .gguf file in it.
 std::filesystem::path model_path(const Snapshot& snapshot);
-
-/// The model that a name means on this machine: a path that exists stays as it is; a Hub id is fetched.
-struct LocalModel {
-  std::filesystem::path path;
-  std::optional<Snapshot> snapshot;  ///< where it came from the Hub
-};
+/// The same, without fetching more than the index of shards.
+Snapshot look_up_model(const HubSettings& hub, const HubId& id);
 
 }  // namespace plumb::harness

@@ -20,12 +20,25 @@ namespace {
 
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-/// Beside the weights: what Plumb reads or copies into a pruned folder. README.md has the licence.
-constexpr std::array kBeside = {
-    "config.json",     "generation_config.json",  "tokenizer.json",      "tokenizer_config.json",
-    "tokenizer.model", "special_tokens_map.json", "added_tokens.json",   "vocab.json",
-    "merges.txt",      "qwen.tiktoken",           "chat_template.jinja", "chat_template.json",
-    "README.md"};
+/// Beside the weights: what Plumb reads or copies into a pruned folder. README.md and LICENSE have the licence.
+constexpr std::array kBeside = {"config.json",
+                                "generation_config.json",
+                                "tokenizer.json",
+                                "tokenizer_config.json",
+                                "tokenizer.model",
+                                "special_tokens_map.json",
+                                "added_tokens.json",
+                                "vocab.json",
+                                "merges.txt",
+                                "qwen.tiktoken",
+                                "chat_template.jinja",
+                                "chat_template.json",
+                                "README.md",
+                                "LICENSE",
+                                "LICENSE.txt",
+                                "LICENSE.md",
+                                "NOTICE",
+                                "NOTICE.txt"};
 constexpr uintmax_t kLongestIndex = 64u << 20;
 
 /// The shards that the fetched index names. Its names are not trusted: they become paths.
@@ -101,10 +114,18 @@ std::vector<std::string> weights_of(SnapshotBuilder& builder, const HubId& id) {
   std::vector<std::string> names = shards_of(builder.path(kIndex));
   for (const std::string& name : names) {
     if (builder.has(name)) continue;
-    if (builder.is_cached()) refuse_incomplete(id, "'" + name + "'");
+    if (builder.is_cached()) refuse_incomplete(id, text("'", name, "'"));
     throw Error(ErrorKind::kInput,
                 text(kIndex, " names '", name, "', which '", shown(id), "' does not have"));
   }
+  return names;
+}
+
+std::vector<std::string> model_files(SnapshotBuilder& builder, const HubId& id) {
+  std::vector<std::string> names = weights_of(builder, id);
+  for (const char* name : kBeside)
+    if (builder.has(name)) names.emplace_back(name);
+  if (builder.has(kIndex) && !builder.has(kSingle)) names.emplace_back(kIndex);
   return names;
 }
 
@@ -113,11 +134,14 @@ std::vector<std::string> weights_of(SnapshotBuilder& builder, const HubId& id) {
 Snapshot fetch_model(const HubSettings& hub, const HubId& id, const FetchProgress& progress,
                      const std::function<void()>& between) {
   SnapshotBuilder builder(hub, id, progress, between);
-  std::vector<std::string> names = weights_of(builder, id);
-  for (const char* name : kBeside)
-    if (builder.has(name)) names.emplace_back(name);
-  builder.fetch(names);
+  builder.fetch(model_files(builder, id));
   return builder.take(true);
+}
+
+Snapshot look_up_model(const HubSettings& hub, const HubId& id) {
+  SnapshotBuilder builder(hub, id, {}, {});
+  builder.look_up(model_files(builder, id));
+  return builder.take(false);
 }
 
 fs::path model_path(const Snapshot& snapshot) {

@@ -83,11 +83,6 @@ bool is_certificate_failure(CURLcode code) {
          code == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
-bool is_unreachable(CURLcode code) {
-  return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-         code == CURLE_COULDNT_RESOLVE_PROXY;
-}
-
 }  // namespace
 
 HttpClient::Transfer::Transfer(std::filesystem::path authorities)
@@ -289,6 +284,9 @@ void HttpClient::Transfer::finish(CURLcode code) {
     if (!is_head_ && (response_.status == 200 || response_.status == 206)) announce();
     return;
   }
+  curl_off_t ready_us = 0;  // 0: the connection was never made
+  curl_easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+  const bool connected = ready_us > 0;
   const std::string words = words_[0] != '\0' ? words_ : curl_easy_strerror(code);
   const std::string where = text("'", response_.url.shown(), "'");
   if (is_certificate_failure(code))
@@ -297,9 +295,9 @@ void HttpClient::Transfer::finish(CURLcode code) {
                                           "certificates in SSL_CERT_FILE"));
   if (code == CURLE_FILESIZE_EXCEEDED) {
     response_.end = HttpEnd::kTooLong;
-    ended_ = text("more than the ", most_bytes_, " bytes that were expected were announced");
+    ended_ = "more bytes than can be were announced";
   } else if (response_.end != HttpEnd::kTooLong) {
-    response_.end = is_unreachable(code) ? HttpEnd::kUnreachable : HttpEnd::kCut;
+    response_.end = connected ? HttpEnd::kCut : HttpEnd::kUnreachable;
   }
   response_.failure = text(where, ": ", ended_.empty() ? words : ended_);
 }

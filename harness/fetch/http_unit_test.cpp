@@ -136,6 +136,14 @@ TEST(HubRetry, EndsAfterTheTriesUnlessThereWasProgress) {
   EXPECT_THROW(Patience(settings, stopped).again(cut, false), Stopped);
 }
 
+TEST(HubListing, GoesOnAtTheNextPage) {
+  EXPECT_EQ(next_page("<https://h/api?cursor=2>; rel=\"next\""), "https://h/api?cursor=2");
+  EXPECT_EQ(next_page("<https://h/1>; rel=\"first\", <https://h/2>; rel=\"next\""), "https://h/2");
+  for (const char* none :
+       {"", "<https://h/1>; rel=\"last\"", "https://h/1; rel=\"next\"", ">a<; rel=\"next\""})
+    EXPECT_EQ(next_page(none), "") << none;
+}
+
 TEST(HubContentRange, IsTakenWholeOrNotAtAll) {
   const auto range = content_range("bytes 5-9/10");
   ASSERT_TRUE(range);

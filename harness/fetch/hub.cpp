@@ -9,6 +9,7 @@ namespace plumb::harness {
 namespace {
 
 constexpr uint64_t kMostListingBytes = 64u << 20;
+constexpr int kMostPages = 2000;  // of 1000 names
 
 std::string kind_path(const HubId& id) {
   return id.kind == RepositoryKind::kDataset ? "datasets/" : "";
@@ -84,10 +85,12 @@ void HubClient::refuse(const HttpResponse& response, const HubId& id,
                      "); accept its terms on its "
                      "page at the Hub and set HF_TOKEN to a token that may read it"));
   if (response.status == 401)
-    throw Error(
-        ErrorKind::kNetwork,
-        text("access to ", name, " needs ", settings_.token.empty() ? "a token" : "another token",
-             " (", said, "); set HF_TOKEN, or log in with `hf auth login`"));
+    throw Error(ErrorKind::kNetwork,
+                text(name, " needs ", settings_.token.empty() ? "a token" : "another token",
+                     ", or is not there (", said,
+                     "; the Hub tells the two apart only to who may read it); check its name, set "
+                     "HF_TOKEN, or log in "
+                     "with `hf auth login`"));
   if (response.status == 429)
     throw Error(
         ErrorKind::kNetwork,
@@ -100,21 +103,32 @@ void HubClient::refuse(const HttpResponse& response, const HubId& id,
   throw Error(ErrorKind::kNetwork, text(what, " could not be fetched: ", said, ", needed 200"));
 }
 
-Listing HubClient::list(const HubId& id) {
+std::string HubClient::api(const HubId& id) const {
   const bool dataset = id.kind == RepositoryKind::kDataset;
+  return text(settings_.endpoint, "/api/", dataset ? "datasets/" : "models/", id.repository);
+}
+
+std::string HubClient::text_of(const Url& url, const HubId& id, HttpResponse& response,
+                               bool first_contact) {
   HttpRequest request;
-  request.url = parse_url(text(settings_.endpoint, "/api/", dataset ? "datasets/" : "models/",
-                               id.repository, "/revision/", encoded(id.revision)));
+  request.url = url;
   request.window = settings_.metadata_timeout;
   request.most_bytes = kMostListingBytes;
-  request.first_contact = true;
+  request.first_contact = first_contact;
   std::string body;
   const HttpBody collect{[&](const HttpResponse&) { body.clear(); },
                          [&](std::span<const std::byte> bytes) {
                            body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
                          }};
-  const HttpResponse response = http_.send_patiently(request, collect);
+  response = http_.send_patiently(request, collect);
   if (!response.answered(200)) refuse(response, id, text("'", shown(id), "'"));
+  return body;
+}
+
+Listing HubClient::list(const HubId& id) {
+  HttpResponse response;
+  const std::string body =
+      text_of(parse_url(text(api(id), "/revision/", encoded(id.revision))), id, response, true);
   try {
     Listing listing = parse_listing(body);
     if (is_commit(id.revision) && listing.commit != id.revision)
@@ -124,6 +138,50 @@ Listing HubClient::list(const HubId& id) {
   } catch (const Error& error) {
     throw error.within(shown(id));
   }
+}
+
+std::vector<std::string> HubClient::list_folder(const HubId& id, const std::string& commit,
+                                                const std::string& folder) {
+  std::vector<std::string> names;
+  const Url first = parse_url(text(api(id), "/tree/", commit, folder.empty() ? "" : "/", folder,
+                                   "?recursive=true&expand=false"));
+  Url page = first;
+  for (int pages = 0; pages < kMostPages; ++pages) {
+    HttpResponse response;
+    const std::string body = text_of(page, id, response, false);
+    try {
+      const auto json = parse_json(body);
+      for (const auto& entry : json)
+        if (entry.at("type") == "file") names.push_back(entry.at("path").get<std::string>());
+    } catch (const std::exception&) {
+      throw Error(ErrorKind::kNetwork,
+                  text(shown(id), ": a page of its list of files is not what the Hub sends"));
+    }
+    const std::string next = next_page(response.header("link"));
+    if (next.empty()) return names;
+    page = redirected(page, next);
+    if (!page.same_origin(first))
+      throw Error(ErrorKind::kNetwork, text(shown(id), ": its list of files goes on at '",
+                                            page.shown(), "', needed is the Hub itself"));
+  }
+  throw Error(ErrorKind::kNetwork,
+              text(shown(id), ": its list of files has more than ", kMostPages, " pages"));
+}
+
+std::string next_page(std::string_view link) {
+  while (!link.empty()) {
+    const size_t open = link.find('<'), close = link.find('>');
+    if (open == link.npos || close == link.npos || close < open) return {};
+    const std::string_view address = link.substr(open + 1, close - open - 1);
+    const size_t comma = link.find(',', close);
+    const std::string_view parameters =
+        link.substr(close, comma == link.npos ? comma : comma - close);
+    if (parameters.find("rel=\"next\"") != parameters.npos ||
+        parameters.find("rel=next") != parameters.npos)
+      return std::string(address);
+    link = comma == link.npos ? std::string_view() : link.substr(comma + 1);
+  }
+  return {};
 }
 
 Url HubClient::file_url(const HubId& id, const std::string& commit, const std::string& name) const {

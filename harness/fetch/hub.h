@@ -52,6 +52,9 @@ class HubClient {
       : settings_(settings), http_(settings, stop) {}
 
   Listing list(const HubId& id);
+  /// The paths below a folder of the repository (empty: all), page by page.
+  std::vector<std::string> list_folder(const HubId& id, const std::string& commit,
+                                       const std::string& folder);
   FileMetadata metadata(const HubId& id, const std::string& commit, const std::string& name);
   Url file_url(const HubId& id, const std::string& commit, const std::string& name) const;
   HttpClient& http() { return http_; }
@@ -61,9 +64,15 @@ class HubClient {
                            const std::string& what) const;
 
  private:
+  std::string api(const HubId& id) const;
+  /// The body of a 200, and its head.
+  std::string text_of(const Url& url, const HubId& id, HttpResponse& response, bool first_contact);
   const HubSettings& settings_;
   HttpClient http_;
 };
+
+/// The address of the next page in a Link header, or empty.
+std::string next_page(std::string_view link);
 
 /// Error{kUsage} for an endpoint that is no https address (http on this machine) and for a token that is not one word.
 void require_usable(const HubSettings& settings);

@@ -38,9 +38,26 @@ SnapshotBuilder::SnapshotBuilder(const HubSettings& hub, const HubId& id,
   }
   snapshot_.commit = listing_.commit;
   snapshot_.folder = cache_.snapshot(listing_.commit);
+  may_be_cut_ = !snapshot_.from_cache && listing_.names.size() >= hub.whole_listing;
+  sort_names();
+}
+
+void SnapshotBuilder::sort_names() {
   std::sort(listing_.names.begin(), listing_.names.end());
   listing_.names.erase(std::unique(listing_.names.begin(), listing_.names.end()),
                        listing_.names.end());
+}
+
+void SnapshotBuilder::complete(const std::string& folder) {
+  if (!may_be_cut_) return;
+  in_parallel(
+      1, 1, stop_,
+      [&](size_t, size_t) {
+        const auto more = clients_[0]->list_folder(snapshot_.id, snapshot_.commit, folder);
+        listing_.names.insert(listing_.names.end(), more.begin(), more.end());
+      },
+      [&] { watch(); });
+  sort_names();
 }
 
 bool SnapshotBuilder::has(const std::string& name) const {
@@ -76,6 +93,7 @@ void SnapshotBuilder::open_cached(const std::string& why) {
 }
 
 void SnapshotBuilder::look_up_cached(const std::vector<std::string>& names) {
+  snapshot_.files.clear();
   for (const std::string& name : names) {
     std::error_code failed;
     FetchedFile file;
@@ -98,9 +116,11 @@ bool SnapshotBuilder::is_placed(const BlobOrder& order) const {
   std::error_code failed;
   const fs::path file = path(order.name);
   if (!fs::is_regular_file(file, failed)) return false;
-  if (!fs::is_symlink(fs::symlink_status(file, failed)))  // a copy: by its length
+  // A copy is known by its length alone; huggingface_hub keeps no blob beside one.
+  if (!fs::is_symlink(fs::symlink_status(file, failed)))
     return fs::file_size(file, failed) == order.metadata.size_bytes && !failed;
-  return fs::equivalent(file, cache_.blob(order.metadata.etag), failed) && !failed;
+  return has_blob(cache_, order.metadata) &&
+         fs::equivalent(file, cache_.blob(order.metadata.etag), failed) && !failed;
 }
 
 void SnapshotBuilder::take_metadata(const std::vector<std::string>& names) {
@@ -121,17 +141,19 @@ void SnapshotBuilder::take_metadata(const std::vector<std::string>& names) {
       });
   for (const auto& order : orders_) {
     order->has_blob = has_blob(cache_, order->blob.metadata);
-    order->is_placed = order->has_blob && is_placed(order->blob);
-    order->count.here = order->has_blob ? order->blob.metadata.size_bytes
-                                        : left_before(cache_, order->blob.metadata);
+    order->is_placed = is_placed(order->blob);
+    order->count.here = order->has_blob || order->is_placed
+                            ? order->blob.metadata.size_bytes
+                            : left_before(cache_, order->blob.metadata);
   }
 }
 
 void SnapshotBuilder::record() {
+  snapshot_.files.clear();  // of a call before: an index that was needed first
   for (const auto& order : orders_) {
     const FileMetadata& metadata = order->blob.metadata;
     snapshot_.files.push_back({order->blob.name, path(order->blob.name), metadata.size_bytes,
-                               metadata.etag, order->has_blob && order->is_placed});
+                               metadata.etag, order->has_blob || order->is_placed});
     snapshot_.fetched_bytes += order->count.fetched;
   }
 }
@@ -146,7 +168,7 @@ void SnapshotBuilder::require_space() const {
   uint64_t needed = 0;
   for (const auto& order : orders_) {
     const uint64_t size = order->blob.metadata.size_bytes;
-    if (!order->has_blob) needed = sum(needed, size - order->count.here);
+    if (!order->has_blob && !order->is_placed) needed = sum(needed, size - order->count.here);
     if (!hub_.links && !order->is_placed) needed = sum(needed, size);
   }
   const uint64_t free = free_bytes(cache_.blobs());

@@ -21,6 +21,8 @@ class SnapshotBuilder {
   /// Paths in the repository (offline: those that the cache has), sorted, as the Hub gave them.
   const std::vector<std::string>& names() const { return listing_.names; }
   bool has(const std::string& name) const;
+  /// Where the Hub may have cut the list of names: asks for those below a folder.
+  void complete(const std::string& folder);
   bool is_cached() const { return snapshot_.from_cache; }  ///< names are what the cache has
 
   void look_up(const std::vector<std::string>& names);  ///< sizes and hashes into the snapshot
@@ -39,6 +41,7 @@ class SnapshotBuilder {
   };
 
   void open();
+  void sort_names();
   void open_cached(const std::string& why);
   void look_up_cached(const std::vector<std::string>& names);
   void take_metadata(const std::vector<std::string>& names);
@@ -55,6 +58,7 @@ class SnapshotBuilder {
   StopFlag stop_ = false;
   std::vector<std::unique_ptr<HubClient>> clients_;  // one a thread; they keep connections
   Listing listing_;
+  bool may_be_cut_ = false;
   Snapshot snapshot_;
   std::vector<std::unique_ptr<Order>> orders_;  // of the call that runs
 };

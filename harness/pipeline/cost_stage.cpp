@@ -84,7 +84,6 @@ CostPoint read_point(const ChildOutput& child, int64_t n) {
 }  // namespace
 
 CostPoint measure_one(const Experiment& experiment, int64_t n) {
-  require_local_model(experiment.model);
   use_threads(experiment.threads);
   CostPoint point;
   point.n = n;

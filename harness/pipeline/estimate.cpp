@@ -8,8 +8,11 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/results.h"
 #include "harness/pipeline/session.h"
+#include "models/formats/config_sources.h"
 #include "pruning/strategy.h"
 #include "pruning/sweep/trie.h"
 
@@ -49,6 +52,41 @@ std::vector<pruning::PruningPlan> likely_plans(const Experiment& e, int64_t bloc
       plans.push_back(plan);
     }
   return plans;
+}
+
+/// What is known of a model before it is here.
+struct Foreseen {
+  models::ModelConfig config;
+  uint64_t bytes = 0;
+  uint64_t missing_bytes = 0;
+};
+
+Foreseen foresee_repository(const HubId& id) {
+  const HubSettings hub = hub_settings();
+  const Snapshot snapshot = look_up_model(hub, id);
+  Foreseen out;
+  for (const FetchedFile& file : snapshot.files) {
+    out.bytes += file.size_bytes;
+    if (!file.was_cached) out.missing_bytes += file.size_bytes;
+  }
+  HubId pinned = id;
+  pinned.revision = snapshot.commit;
+  if (out.missing_bytes == 0) {
+    out.config = models::Checkpoint::open(model_path(snapshot)).config();
+    return out;
+  }
+  const Snapshot config = fetch(hub, pinned, {{"config.json"}});
+  out.config = models::config_from_json(read_file(config.files.at(0).path));
+  return out;
+}
+
+Foreseen foresee(const std::string& model, const Console& console) {
+  if (means_hub(model)) return foresee_repository(parse_hub_id(model, RepositoryKind::kModel));
+  const auto checkpoint = models::Checkpoint::open(local_model(model, console).path);
+  Foreseen out;
+  out.config = checkpoint.config();
+  for (const auto& file : checkpoint.files()) out.bytes += std::filesystem::file_size(file);
+  return out;
 }
 
 }  // namespace
@@ -105,24 +143,23 @@ double measured_flops(const Experiment& experiment) {
 
 int dry_run(Settings settings, const Console& console) {
   const Experiment e = make_experiment(settings);
-  require_local_model(e.model);
-  const auto checkpoint = models::Checkpoint::open(e.model);
-  uint64_t file_bytes = 0;
-  for (const auto& file : checkpoint.files()) file_bytes += std::filesystem::file_size(file);
-  const Estimate need = estimate(e, checkpoint.config());
+  const Foreseen model = foresee(e.model, console);
+  const Estimate need = estimate(e, model.config);
   const double speed = 0.6 * measured_flops(e);
   const double profile = need.profile_flops / speed, sweep = need.sweep_flops / speed;
   const double cost = need.cost_flops / speed + need.cost_bytes_read / kReadBytesPerSecond;
   const double memory = static_cast<double>(need.weight_bytes + need.activation_bytes);
-  console.result({{"model_bytes", file_bytes},
-                  {"fetched_bytes", 0},
+  console.result({{"model_bytes", model.bytes},
+                  {"fetched_bytes", model.missing_bytes},
                   {"memory_bytes", memory},
                   {"plans", need.plans},
                   {"block_evaluations", need.block_evaluations},
                   {"profile_seconds", profile},
                   {"sweep_seconds", sweep},
                   {"cost_seconds", cost}});
-  console.say(text("model    ", bytes_text(file_bytes), " on disk, nothing to fetch"));
+  console.say(text("model    ", bytes_text(model.bytes), ", ",
+                   model.missing_bytes == 0 ? "nothing" : bytes_text(model.missing_bytes),
+                   " to fetch"));
   console.say(text("memory   about ", bytes_text(static_cast<uint64_t>(memory)), " in ", e.dtype,
                    " and as much again while the model is checked"));
   console.say(text("profile  about ", duration_text(profile), " for ", e.calibration_text().limit,
@@ -130,7 +167,7 @@ int dry_run(Settings settings, const Console& console) {
   console.say(text("sweep    about ", duration_text(sweep), " for ", need.plans, " plans, about ",
                    need.block_evaluations, " block evaluations"));
   console.say(text("cost     about ", duration_text(cost), " for ",
-                   cost_counts(e, checkpoint.config().block_count).size(), " configurations"));
+                   cost_counts(e, model.config.block_count).size(), " configurations"));
   console.say("Times are rough: a factor of 2 either way.");
   return 0;
 }

@@ -14,13 +14,15 @@ namespace plumb::harness {
 
 using Json = nlohmann::ordered_json;
 
-ModelFacts model_facts(const models::Checkpoint& checkpoint) {
+ModelFacts model_facts(const models::Checkpoint& checkpoint, const models::Origin& origin) {
   const models::ModelConfig& config = checkpoint.config();
   ModelFacts facts;
   facts.file = checkpoint.files().at(0).filename().string();
   if (checkpoint.files().size() > 1)
     facts.file += text(" and ", checkpoint.files().size() - 1, " more");
-  facts.name = config.name;
+  facts.origin = origin;
+  facts.name =
+      config.name == origin.commit ? origin.repository : config.name;  // a snapshot's folder
   facts.architecture = config.architecture;
   facts.license = config.license;
   facts.sha256 = checkpoint.sha256();
@@ -38,8 +40,15 @@ ModelFacts model_facts(const models::Checkpoint& checkpoint) {
   return facts;
 }
 
+Json origin_json(const models::Origin& origin) {
+  if (!origin.is_known()) return nullptr;
+  return {
+      {"repository", origin.repository}, {"revision", origin.revision}, {"commit", origin.commit}};
+}
+
 Json to_json(const ModelFacts& f) {
   return {{"file", f.file},
+          {"origin", origin_json(f.origin)},
           {"name", f.name},
           {"architecture", f.architecture},
           {"license", f.license},
@@ -55,6 +64,8 @@ Json to_json(const ModelFacts& f) {
 ModelFacts model_facts_from_json(const Json& j) {
   ModelFacts f;
   f.file = j.at("file");
+  if (const Json& origin = j.at("origin"); !origin.is_null())
+    f.origin = {origin.at("repository"), origin.at("revision"), origin.at("commit")};
   f.name = j.at("name");
   f.architecture = j.at("architecture");
   f.license = j.at("license");

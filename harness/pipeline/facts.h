@@ -8,6 +8,7 @@
 #include "harness/experiment/experiment.h"
 #include "harness/pipeline/results.h"
 #include "models/formats/checkpoint.h"
+#include "models/origin.h"
 
 namespace plumb::harness {
 
@@ -15,7 +16,8 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 /// What a result says about the model that it belongs to. Names come from the file and are not trusted.
 struct ModelFacts {
-  std::string file;  ///< without folder
+  std::string file;       ///< without folder
+  models::Origin origin;  ///< where it was fetched from
   std::string name;
   std::string architecture;
   std::string license;
@@ -29,7 +31,9 @@ struct ModelFacts {
 };
 
 /// Hashes the model's files.
-ModelFacts model_facts(const models::Checkpoint& checkpoint);
+ModelFacts model_facts(const models::Checkpoint& checkpoint, const models::Origin& origin = {});
+/// null where the origin is not known.
+nlohmann::ordered_json origin_json(const models::Origin& origin);
 nlohmann::ordered_json to_json(const ModelFacts& facts);
 ModelFacts model_facts_from_json(const nlohmann::ordered_json& json);
 

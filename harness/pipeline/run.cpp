@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "harness/cli/signals.h"
+#include "harness/pipeline/model_source.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/run_record.h"
 #include "harness/pipeline/stage_cache.h"
@@ -126,12 +127,12 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   run.command_line = command_line;
   run.started = utc_now();
   const Experiment& e = run.experiment;
-  require_local_model(e.model);
   try_writable_folder(e.out);
+  find_model(run.experiment, console);
   remove_leftovers(e.out);
   Runner runner(run, console);
   Session& session = runner.session();
-  run.model = model_facts(session.checkpoint());
+  run.model = model_facts(session.checkpoint(), e.model_origin);
   run.environment = environment();
   run.libraries = library_facts();
   run.text_licence = text_licence(e);

@@ -2,38 +2,15 @@
 
 #include <ATen/Parallel.h>
 
-#include <filesystem>
-#include <regex>
-
 #include "base/error.h"
-#include "harness/cli/console.h"
 #include "harness/cli/signals.h"
 #include "harness/datasets/documents.h"
 
 namespace plumb::harness {
 
-void require_local_model(const std::string& model) {
-  if (model.empty())
-    throw Error(ErrorKind::kUsage,
-                "no model was named, needed --model with a GGUF file or a folder that has "
-                "config.json and safetensors");
-  if (std::filesystem::exists(model)) return;
-  static const std::regex hub_id("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?");
-  if (std::regex_match(model, hub_id) && !model.ends_with(".gguf"))
-    throw Error(ErrorKind::kUsage,
-                text("model '", printable(model),
-                     "' is neither a file nor a folder here; this release opens local models only: "
-                     "if it is a Hub id, download the repository and give --model its folder"));
-  throw Error(ErrorKind::kInput,
-              text("model '", printable(model),
-                   "' does not exist, needed a GGUF file or a folder "
-                   "with config.json and safetensors (./run installs the default model)"));
-}
-
 void use_threads(int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }
 
 Session::Session(const Experiment& experiment) : experiment_(experiment) {
-  require_local_model(experiment_.model);
   use_threads(experiment_.threads);
 }
 

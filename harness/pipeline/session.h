@@ -11,9 +11,6 @@
 
 namespace plumb::harness {
 
-/// Error{kUsage} for an empty name or a Hub id, Error{kInput} for a path that is not there: each with what to do.
-void require_local_model(const std::string& model);
-
 /// Sets libtorch's thread count; results depend on it.
 void use_threads(int64_t threads);
 

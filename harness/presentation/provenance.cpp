@@ -6,14 +6,21 @@ namespace plumb::harness {
 namespace {
 
 Pairs model_pairs(const ModelFacts& m) {
-  return {{"file", m.file},
-          {"name", m.name},
-          {"licence", m.license.empty() ? "the file names none" : m.license},
-          {"sha256", m.sha256},
-          {"bytes", text(m.file_bytes)},
-          {"architecture", text(m.architecture, ", ", m.block_count, " blocks, width ", m.width,
-                                ", vocabulary ", m.vocabulary_size)},
-          {"stored types", m.stored_types}};
+  Pairs out = {{"origin", "a local file or folder"}};
+  if (m.origin.is_known())
+    out = {{"repository", m.origin.repository},
+           {"revision asked for", m.origin.revision},
+           {"commit", m.origin.commit}};
+  const Pairs rest = {{"file", m.file},
+                      {"name", m.name},
+                      {"licence", m.license.empty() ? "the file names none" : m.license},
+                      {"sha256", m.sha256},
+                      {"bytes", text(m.file_bytes)},
+                      {"architecture", text(m.architecture, ", ", m.block_count, " blocks, width ",
+                                            m.width, ", vocabulary ", m.vocabulary_size)},
+                      {"stored types", m.stored_types}};
+  out.insert(out.end(), rest.begin(), rest.end());
+  return out;
 }
 
 Pairs prefixed(const std::string& prefix, const Pairs& pairs) {

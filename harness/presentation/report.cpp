@@ -22,6 +22,7 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
 /// The file's or folder's name, which people choose a model by; what a file says of itself ("general.name") is often
 /// its training run's, and is in the provenance.
 std::string known_as(const ModelFacts& model) {
+  if (model.origin.is_known()) return model.origin.repository;
   const std::filesystem::path file(model.file);
   if (file.empty()) return model.name;
   return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
