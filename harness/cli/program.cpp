@@ -131,6 +131,7 @@ int run_program(int argc, const char* const* argv) {
   arguments.command_line = words;
   CLI::App app{"Measures how many of a language model's deeper layers it needs.", "plumb"};
   app.footer("Every command: plumb COMMAND --help");
+  app.require_subcommand(0, 1);  // "verify" in `plumb cache verify` is no command
   bool version = false;
   app.add_flag("--version", version, "version and facts of the build");
   for (const Command& command : commands()) add_command(app, command, arguments);
