@@ -55,7 +55,7 @@ class Program : public TinyCase {
 };
 
 TEST_F(Program, RefusesWordsThatItDoesNotKnow) {
-  expect_refused({}, 2, "no command was given; plumb has run, inspect");
+  expect_refused({}, 2, "no command was given; plumb has run, fetch");
   expect_refused({"swep"}, 2, "did you mean 'sweep'?");
   expect_refused({"heal"}, 2, "this release has no command 'heal'");
   expect_refused(sweep({"--strategie", "simple"}), 2, "did you mean '--strategies'?");
@@ -105,7 +105,12 @@ TEST_F(Program, RefusesValuesOutOfRangeBeforeAnyWork) {
 TEST_F(Program, RefusesModelsThatAreNone) {
   const auto cut = [&](size_t bytes) { return file("bad.gguf", model_bytes().substr(0, bytes)); };
   expect_refused(sweep_of(path("nowhere.gguf"), text_file()), 4, "does not exist");
-  expect_refused(sweep_of("org/name", text_file()), 2, "neither a file nor a folder here");
+  ::setenv("HF_HUB_OFFLINE", "1", 1);  // a test asks nobody
+  ::setenv("HF_HUB_CACHE", path("nothing").c_str(), 1);
+  expect_refused(sweep_of("org/name", text_file()), 5, "which is no file or folder here");
+  expect_refused(sweep_of("org/name.gguf", text_file()), 4, "does not exist");
+  ::unsetenv("HF_HUB_OFFLINE");
+  ::unsetenv("HF_HUB_CACHE");
   for (const size_t bytes :
        {size_t{0}, size_t{3}, size_t{20}, size_t{2000}, model_bytes().size() - 1})
     expect_refused(sweep_of(cut(bytes), text_file()), 4, "bad.gguf");

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <csignal>
 #include <mutex>
+#include <utility>
 
 #include "base/environment.h"
 #include "base/error.h"
@@ -89,18 +90,12 @@ HttpClient::Transfer::Transfer(std::filesystem::path authorities)
     : authorities_(std::move(authorities)) {
   start_libcurl();
   multi_ = curl_multi_init();
-  easy_ = curl_easy_init();
-  if (multi_ == nullptr || easy_ == nullptr)
-    throw Error(ErrorKind::kInternal, "libcurl gives no handle");
+  if (multi_ == nullptr) throw Error(ErrorKind::kInternal, "libcurl gives no handle");
 }
 
-HttpClient::Transfer::~Transfer() {
-  curl_easy_cleanup(easy_);
-  curl_multi_cleanup(multi_);
-}
+HttpClient::Transfer::~Transfer() { curl_multi_cleanup(multi_); }
 
 void HttpClient::Transfer::set_options(const HttpRequest& request, curl_slist* headers) {
-  curl_easy_reset(easy_);
   const auto window = static_cast<long>(request.window.count());
   const char* protocols = request.url.scheme == "http" ? "http" : "https";
   set(easy_, CURLOPT_URL, request.url.text().c_str());
@@ -148,6 +143,13 @@ HttpResponse HttpClient::Transfer::perform(const HttpRequest& request, const std
   start_ = last_byte_ = pace_start_ = Clock::now();
 
   Headers headers;
+  // A new handle for each request: one that was used may refuse options. Connections are the multi handle's.
+  struct Easy {
+    CURL*& handle;
+    explicit Easy(CURL*& to) : handle(to) { handle = curl_easy_init(); }
+    ~Easy() { curl_easy_cleanup(std::exchange(handle, nullptr)); }
+  } const easy(easy_);
+  if (easy_ == nullptr) throw Error(ErrorKind::kInternal, "libcurl gives no handle");
   headers.add("Accept-Encoding: identity");
   headers.add("Accept: */*");
   if (!token.empty()) headers.add("Authorization: Bearer " + token);
@@ -155,7 +157,6 @@ HttpResponse HttpClient::Transfer::perform(const HttpRequest& request, const std
   if (request.from > 0 && !request.if_range.empty()) headers.add("If-Range: " + request.if_range);
   set_options(request, headers.get());
   const CURLcode code = run(request, stop);
-  set(easy_, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
   if (thrown_) std::rethrow_exception(thrown_);
   finish(code);
   return std::move(response_);

@@ -11,6 +11,11 @@ namespace {
 std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
   std::vector<std::pair<std::string, std::string>> out = {
       {"started", run.started}, {"finished", run.finished}, {"command", run.command_line}};
+  if (const models::Origin& origin = run.model.origin; origin.is_known()) {
+    out.emplace_back("model repository", origin.repository);
+    out.emplace_back("model revision", origin.revision);
+    out.emplace_back("model commit", origin.commit);
+  }
   for (const StageTime& stage : run.stages)
     out.emplace_back(text("stage ", stage.stage),
                      text(stage.reused ? "reused, took " : "", duration_text(stage.seconds)));
