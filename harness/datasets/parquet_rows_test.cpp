@@ -101,7 +101,7 @@ TEST_F(ParquetRows, SurviveChangedBytes) {
 
 TEST_F(ParquetRows, AreWhatPyarrowWritesNowInEveryCodec) {
   const std::string python = python_with_pyarrow();
-  if (python.empty()) GTEST_SKIP() << "PLUMB_TEST_PYTHON names no Python with pyarrow";
+  if (python.empty()) GTEST_SKIP() << "there is no Python with pyarrow";
   const std::string run =
       text("'", python, "' '", PLUMB_SOURCE_DIR,
            "/fixtures/golden/make_dataset_files.py' --more --out '", (folder_ / "made").string(),

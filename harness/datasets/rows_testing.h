@@ -59,12 +59,18 @@ inline std::string no_parquet() {
   return "";
 }
 
-/// The Python that PLUMB_TEST_PYTHON names, or python3, where it has pyarrow; else empty.
+/// A Python with pyarrow: the one that PLUMB_TEST_PYTHON names, the one that carries the Arrow of this build, or python3;
+/// empty where none has it.
 inline std::string python_with_pyarrow() {
   const char* named = std::getenv("PLUMB_TEST_PYTHON");
-  const std::string python = named != nullptr && *named != '\0' ? named : "python3";
-  const std::string test = "'" + python + "' -c 'import pyarrow.parquet' > /dev/null 2>&1";
-  return std::system(test.c_str()) == 0 ? python : "";
+  for (const std::string& python :
+       {std::string(named != nullptr ? named : ""),
+        (fs::path(PLUMB_SOURCE_DIR) / ".plumb/python/bin/python").string(),
+        std::string("python3")}) {
+    const std::string test = "'" + python + "' -c 'import pyarrow.parquet' > /dev/null 2>&1";
+    if (!python.empty() && std::system(test.c_str()) == 0) return python;
+  }
+  return "";
 }
 
 }  // namespace plumb::harness::testing
