@@ -155,7 +155,7 @@ TEST_F(HubCommands, SayWhatIsWrongWithAName) {
   expect_refused({"fetch"}, 2, "repository is missing");
   expect_refused({"fetch", "org/gguf", "--include", "*.txt"}, 2,
                  "has no file that matches '*.txt'");
-  expect_refused({"fetch", "--dataset", "org/gguf"}, 2, "--include");
+  expect_refused({"fetch", "--dataset", "org/gguf"}, 2, "org/gguf");
   hub_.on({.part = "/api/"}, fixtures::status(403, "GatedRepo", "gated"));
   expect_refused({"inspect", "--model", "org/gguf"}, 5, "HF_TOKEN");
 }
