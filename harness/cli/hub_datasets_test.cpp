@@ -129,8 +129,7 @@ TEST_F(HubDatasets, ThatDoNotFitLeaveNothingBehind) {
 
 // A shard that is cut on its way is no shard, and no file is made of it.
 TEST_F(HubDatasets, OfAFaultyHubAreRightOrAbsent) {
-  hub_.on({"c4-train.00000", "", fixtures::HubRule::Side::kCdn},
-          fixtures::changed([](std::string bytes) {
+  hub_.on({.side = fixtures::HubRule::Side::kCdn}, fixtures::changed([](std::string bytes) {
             bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
             return bytes;
           }));

@@ -135,6 +135,7 @@ class ParquetRows : public RowReader {
     const std::string name = file.filename().string();
     const uint64_t bytes = MappedFile(file).bytes().size();
     std::vector<const char*> names;
+    names.reserve(columns.size());
     for (const std::string& column : columns) names.push_back(column.c_str());
     std::array<char, 1024> reason{};
     file_ = table_.open(file.c_str(), names.data(), names.size(),
