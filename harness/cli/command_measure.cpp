@@ -29,6 +29,8 @@ int run_measure(const Arguments& arguments, const Console& console) {
   const std::string out = require_out(experiment);
   find_model(experiment, console);
   const auto checkpoint = models::Checkpoint::open(experiment.model);
+  if (const std::string refusal = cost_refusal(experiment, checkpoint.config()); !refusal.empty())
+    throw Error(ErrorKind::kResource, refusal);
   const auto cost =
       cost_stage(experiment, checkpoint.config().block_count, "/proc/self/exe", console);
 

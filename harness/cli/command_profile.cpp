@@ -27,6 +27,8 @@ nlohmann::ordered_json summary(Session& session, const ProfileResult& profile,
   json["policy"].erase("calibration");  // there is no other text here
   json["policy"].erase("positions");
   json["text"] = pairs_json(text_pairs(profile.text));
+  json["memory"] = memory_json(session.memory_plan());
+  json["peak_resident_bytes"] = metrics::peak_resident_bytes();
   json["seconds"] = profile.seconds;
   json["block_influence"] = profile.profile.block_influence;
   json["best_starts"] = nlohmann::ordered_json::array();

@@ -45,6 +45,8 @@ nlohmann::ordered_json summary(Session& session, const SweepPlans& chosen, const
   json["block_evaluations"] = sweep.losses.block_evaluations;
   json["block_evaluations_alone"] = sweep.losses.block_evaluations_alone;
   json["positions_per_document"] = sweep.losses.positions_per_document;
+  json["memory"] = memory_json(session.memory_plan());
+  json["spilled_bytes"] = sweep.losses.spilled_bytes;
   json["seconds"] = sweep.seconds;
   json["tokens_per_second"] = sweep.tokens_per_second;
   json["peak_resident_bytes"] = sweep.peak_resident_bytes;

@@ -20,6 +20,8 @@ std::vector<Flag> model_flags() {
           {"--out", "DIR", "out", "folder of the results; made where it is missing"},
           {"--dtype", "TYPE", "dtype", "fp32 (default), bf16, or auto: bf16 where the CPU has it"},
           {"--threads", "K", "threads", "threads; default: all that this process may use"},
+          {"--memory-limit", "BYTES", "memory_limit",
+           "resident memory, such as 8GiB; default: what is available"},
           {"--seed", "S", "seed", "of random plans, positions and resamples; default 0"},
           {"--config", "FILE", "", "experiment file (JSON); flags win over it"},
           {"--set", "KEY=VALUE", "", "any setting by its key; see plumb run --print-config"}};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json_fields.h"
+#include "harness/pipeline/memory_plan.h"
 #include "harness/verify/claims.h"
 #include "pruning/plan.h"
 #include "pruning/strategy.h"
@@ -40,6 +41,17 @@ std::string decide_dtype(const Settings& settings) {
   if (dtype == "auto") return cpu_has_bf16_units() ? "bf16" : "fp32";
   throw Error(ErrorKind::kUsage, text(settings.origin("dtype"), ": dtype is '", dtype,
                                       "', needed fp32, bf16 or auto"));
+}
+
+/// 0 for "auto".
+uint64_t memory_limit(const Settings& settings) {
+  const std::string words = settings.text_of("memory_limit");
+  if (words == "auto") return 0;
+  try {
+    return parse_bytes(words);
+  } catch (const Error& error) {
+    throw error.within(settings.origin("memory_limit"));
+  }
 }
 
 void require_strategies(const Settings& settings, const Experiment& experiment) {
@@ -84,6 +96,7 @@ Experiment make_experiment(Settings& settings) {
   if (e.threads > 4096)
     throw Error(ErrorKind::kUsage,
                 text(settings.origin("threads"), ": ", e.threads, " threads, needed 0..4096"));
+  e.memory_limit_bytes = memory_limit(settings);
   e.seed = static_cast<uint64_t>(settings.count_of("seed"));
   e.special_tokens = settings.switch_of("special_tokens");
   e.documents_per_step = settings.count_of("documents_per_step");

@@ -24,8 +24,9 @@ struct Experiment {
   std::string model;  ///< as named; after find_model a path
   models::Origin model_origin;
   std::string out;
-  std::string dtype;    ///< "fp32" or "bf16"
-  int64_t threads = 0;  ///< at least 1
+  std::string dtype;                ///< "fp32" or "bf16"
+  int64_t threads = 0;              ///< at least 1
+  uint64_t memory_limit_bytes = 0;  ///< of resident memory; 0: what is available
   uint64_t seed = 0;
   bool special_tokens = false;
   int64_t documents_per_step = 8;

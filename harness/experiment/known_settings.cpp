@@ -14,6 +14,8 @@ const std::vector<Setting>& known_settings() {
       {"out", kText, nullptr, 0, "the folder that the results go to"},
       {"dtype", kText, "fp32", 0, "fp32, bf16, or auto: bf16 where the CPU has units for it"},
       {"threads", kCount, 0, 0, "threads of libtorch; 0: all that this process may use"},
+      {"memory_limit", kText, "auto", 0,
+       "resident bytes, such as 8GiB; auto: what is available. Larger models are streamed"},
       {"seed", kCount, 0, 0, "of random plans, positions and resamples"},
       {"special_tokens", kSwitch, false, 0, "add BOS or EOS as the tokenizer's files say"},
       {"documents_per_step", kCount, 8, 1, "documents in every product"},

@@ -2,12 +2,14 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 
 #include "base/error.h"
 #include "base/json_fields.h"
 #include "harness/pipeline/child_process.h"
+#include "harness/pipeline/memory_plan.h"
 #include "harness/pipeline/stages.h"
 #include "metrics/cost/cost.h"
 #include "pruning/strategy.h"
@@ -109,6 +111,35 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
   point.cost.peak_resident_bytes = metrics::peak_resident_bytes();
   point.cost.baseline_resident_bytes = baseline;
   return point;
+}
+
+std::string cost_refusal(const Experiment& e, const models::ModelConfig& config) {
+  const uint64_t limit = e.memory_limit_bytes > 0 ? e.memory_limit_bytes : available_memory_bytes();
+  const uint64_t baseline = metrics::resident_bytes();  // a child's is about this process'
+  const auto need = [&](int64_t n) {
+    MemoryNeeds needs;
+    needs.config = config;
+    needs.config.block_count = config.block_count - n;
+    needs.dtype = models::parse_dtype(e.dtype);
+    needs.threads = e.threads;
+    needs.profile = {1, std::max(e.prefill_tokens, e.decode_context)};
+    const auto values =
+        static_cast<uint64_t>(2 * needs.config.block_count * config.kv_head_count *
+                              config.head_width * (e.decode_context + e.decode_tokens));
+    needs.baseline_bytes = baseline + values * sizeof(float);
+    return resident_need(needs);
+  };
+  const auto counts = cost_counts(e, config.block_count);
+  const int64_t asked = *std::min_element(counts.begin(), counts.end());
+  if (need(asked) <= limit) return "";
+  int64_t n = asked;
+  while (n < config.block_count && need(n) > limit) ++n;
+  return text("a model without ", asked, " blocks needs ", bytes_text(need(asked)), " of the ",
+              bytes_text(limit),
+              " that it may have, and timing one that is streamed would measure "
+              "the disk; ",
+              n < config.block_count ? text("cost.n of at least ", n, " would fit")
+                                     : std::string("no part of this model would fit"));
 }
 
 CostResult cost_stage(const Experiment& experiment, int64_t block_count, const std::string& program,

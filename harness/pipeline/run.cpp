@@ -152,9 +152,14 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   run.reconnection = runner.optional_stage<ReconnectionResult>(
       "reconnection", keys.reconnection, reconnection_from_json,
       [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
+  if (session.has_memory_plan()) run.memory = memory_pairs(session.memory_plan());
   session.drop_decoder();  // the children need the memory
-  run.cost = runner.optional_stage<CostResult>(
-      "cost", keys.cost, cost_from_json, [&] { return cost_stage(e, blocks, program, console); });
+  const std::string refusal = cost_refusal(e, session.checkpoint().config());
+  if (!refusal.empty() && !runner.cache().load("cost", keys.cost))
+    run.cost_refusal = text("the stage cost did not run: ", refusal);
+  else
+    run.cost = runner.optional_stage<CostResult>(
+        "cost", keys.cost, cost_from_json, [&] { return cost_stage(e, blocks, program, console); });
   run.finished = utc_now();
   save_run_record(run, runner.entries());
   return run;
@@ -167,6 +172,7 @@ std::vector<Verdict> judge(const Run& run) {
   m.plans = &run.plans;
   m.sweep = &run.sweep;
   m.cost = run.cost ? &*run.cost : nullptr;
+  if (!run.cost_refusal.empty()) m.no_cost = run.cost_refusal;
   m.reconnection = run.reconnection ? &*run.reconnection : nullptr;
   m.draws = run.experiment.draws;
   m.seed = run.experiment.seed;

@@ -30,9 +30,11 @@ struct Run {
   PlanResult plans;
   SweepResult sweep;
   std::optional<CostResult> cost;
+  std::string cost_refusal;  ///< why there is none, where it was not tried
   std::optional<ReconnectionResult> reconnection;
   Environment environment;
   Pairs libraries;
+  Pairs memory;        ///< how the model was held; empty where no stage needed it
   Pairs text_licence;  ///< of the default documents, from the manifest beside them
   std::vector<std::string> warnings;
   std::vector<StageTime> stages;

@@ -54,6 +54,8 @@ void read_facts(const Json& record, Run& run) {
   run.environment.warnings =
       record.at("environment").at("warnings").get<std::vector<std::string>>();
   run.libraries = pairs_from_json(record.at("libraries"));
+  run.cost_refusal = record.at("cost_refusal");
+  run.memory = pairs_from_json(record.at("memory"));
   run.text_licence = pairs_from_json(record.at("text_licence"));
   run.warnings = record.at("warnings").get<std::vector<std::string>>();
   for (const Json& s : record.at("stages"))
@@ -74,6 +76,8 @@ void save_run_record(const Run& run, const Json& entries) {
                        {"model", to_json(run.model)},
                        {"environment", environment_json(run.environment)},
                        {"libraries", pairs_json(run.libraries)},
+                       {"cost_refusal", run.cost_refusal},
+                       {"memory", pairs_json(run.memory)},
                        {"text_licence", pairs_json(run.text_licence)},
                        {"warnings", run.warnings},
                        {"stages", stages_json(run.stages)},

@@ -1,10 +1,12 @@
 #include "harness/pipeline/session.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include "base/error.h"
 #include "harness/cli/signals.h"
 #include "harness/datasets/documents.h"
+#include "metrics/cost/cost.h"
 
 namespace plumb::harness {
 
@@ -27,10 +29,47 @@ const models::Tokenizer& Session::tokenizer() {
 const models::Decoder& Session::decoder() {
   if (!decoder_) {
     throw_if_interrupted();
-    decoder_ = models::Decoder::load(checkpoint(), models::parse_dtype(experiment_.dtype));
+    decoder_ = decoder_of(checkpoint());
     throw_if_interrupted();
   }
   return *decoder_;
+}
+
+models::Decoder Session::decoder_of(const models::Checkpoint& checkpoint) {
+  decoder_.reset();
+  const MemoryPlan& plan = memory_plan();
+  const models::Dtype dtype = models::parse_dtype(experiment_.dtype);
+  return plan.streamed ? models::Decoder::stream(checkpoint, dtype, plan.pin_last)
+                       : models::Decoder::load(checkpoint, dtype);
+}
+
+const MemoryPlan& Session::memory_plan() {
+  if (plan_) return *plan_;
+  MemoryNeeds needs;
+  needs.config = checkpoint().config();
+  needs.dtype = models::parse_dtype(experiment_.dtype);
+  needs.documents_per_step = experiment_.documents_per_step;
+  needs.threads = experiment_.threads;
+  if (const TextChoice& text = experiment_.calibration_text(); !text.file.empty())
+    needs.profile = {text.limit, text.max_tokens};
+  if (!experiment_.validation.file.empty())
+    needs.sweep = {experiment_.validation.limit, experiment_.validation.max_tokens};
+  malloc_trim(0);
+  needs.baseline_bytes = metrics::resident_bytes();
+  plan_ = harness::plan_memory(needs, experiment_.memory_limit_bytes > 0
+                                          ? experiment_.memory_limit_bytes
+                                          : available_memory_bytes());
+  // Tensors have pages of their own from here on, which go back to the system with them: what the heap would keep of
+  // freed ones is in no plan.
+  constexpr int kLeastMapped = 1 << 20;
+  if (plan_->streamed || experiment_.memory_limit_bytes > 0)
+    mallopt(M_MMAP_THRESHOLD, kLeastMapped);
+  return *plan_;
+}
+
+models::ActivationRoom Session::activation_room() {
+  if (!memory_plan().streamed) return {};
+  return {memory_plan().room_bytes, experiment_.out};
 }
 
 models::TokenBatch Session::select(const TextChoice& choice) {

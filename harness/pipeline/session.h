@@ -4,6 +4,8 @@
 #include <string>
 
 #include "harness/experiment/experiment.h"
+#include "harness/pipeline/memory_plan.h"
+#include "models/activation_store.h"
 #include "models/decoder.h"
 #include "models/documents.h"
 #include "models/formats/checkpoint.h"
@@ -23,8 +25,17 @@ class Session {
   const Experiment& experiment() const { return experiment_; }
   const models::Checkpoint& checkpoint();
   const models::Tokenizer& tokenizer();
+  /// In memory or streamed, as memory_plan() says. Error{kResource} where neither fits.
   const models::Decoder& decoder();
   void drop_decoder() { decoder_.reset(); }
+  /// Another model of this one's family and no larger, such as a pruned copy, held in the same way. The session's own
+  /// decoder is dropped first: there is memory for one.
+  models::Decoder decoder_of(const models::Checkpoint& checkpoint);
+  /// Made once, when it is first asked for; texts that are read before count in its baseline.
+  const MemoryPlan& memory_plan();
+  bool has_memory_plan() const { return plan_.has_value(); }
+  /// For activations that wait while blocks come and go.
+  models::ActivationRoom activation_room();
   const models::TokenBatch& calibration();
   const models::TokenBatch& validation();
 
@@ -33,6 +44,7 @@ class Session {
   Experiment experiment_;
   std::optional<models::Checkpoint> checkpoint_;
   std::optional<models::Tokenizer> tokenizer_;
+  std::optional<MemoryPlan> plan_;
   std::optional<models::Decoder> decoder_;
   std::optional<models::TokenBatch> calibration_;
   std::optional<models::TokenBatch> validation_;

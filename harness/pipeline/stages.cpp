@@ -30,8 +30,9 @@ ProfileResult profile_stage(Session& session, const Console& console) {
   const models::Decoder& decoder = session.decoder();
   const auto start = Clock::now();
   Progress progress(console, "profile: document");
-  auto profile = metrics::profile(decoder, batch, session.experiment().documents_per_step,
-                                  [&](int64_t done, int64_t all) { progress.update(done, all); });
+  auto profile = metrics::profile(
+      decoder, batch, session.experiment().documents_per_step,
+      [&](int64_t done, int64_t all) { progress.update(done, all); }, session.activation_room());
   return {std::move(profile), facts_of(batch), seconds_since(start)};
 }
 
@@ -67,6 +68,7 @@ SweepResult sweep_stage(Session& session, const std::vector<pruning::PruningPlan
   options.documents_per_step = experiment.documents_per_step;
   options.positions = experiment.positions;
   options.seed = experiment.seed;
+  options.room = session.activation_room();
   options.progress = [&](int64_t done, int64_t all) { progress.update(done, all); };
   SweepResult result;
   result.losses = pruning::sweep(decoder, batch, plans, options);
@@ -87,17 +89,33 @@ int64_t asked_plans(const std::vector<pruning::PruningPlan>& plans) {
   return static_cast<int64_t>(plans.size()) - std::max<int64_t>(0, whole - 1);
 }
 
-EqualityCheck compare_bits(const std::string& name, const std::string& detail,
-                           const std::vector<double>& a, const std::vector<double>& b) {
+namespace {
+
+template <typename Value>
+EqualityCheck compare_values(const std::string& name, const std::string& detail,
+                             const std::vector<Value>& a, const std::vector<Value>& b) {
   if (a.size() != b.size())
     throw Error(ErrorKind::kInvariant, text(name, ": ", a.size(), " values against ", b.size()));
   EqualityCheck check{name, detail, static_cast<int64_t>(a.size()), 0, 0, ""};
   for (size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(&a[i], &b[i], sizeof(double)) == 0) continue;
+    if (std::memcmp(&a[i], &b[i], sizeof(Value)) == 0) continue;
     ++check.differing;
-    check.largest_difference = std::max(check.largest_difference, std::abs(a[i] - b[i]));
+    const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    check.largest_difference = std::max(check.largest_difference, difference);
   }
   return check;
+}
+
+}  // namespace
+
+EqualityCheck compare_bits(const std::string& name, const std::string& detail,
+                           const std::vector<double>& a, const std::vector<double>& b) {
+  return compare_values(name, detail, a, b);
+}
+
+EqualityCheck compare_bits(const std::string& name, const std::string& detail,
+                           const std::vector<float>& a, const std::vector<float>& b) {
+  return compare_values(name, detail, a, b);
 }
 
 }  // namespace plumb::harness

@@ -23,6 +23,10 @@ PlanResult plan_stage(const Experiment& experiment, int64_t block_count,
 SweepResult sweep_stage(Session& session, const std::vector<pruning::PruningPlan>& plans,
                         const Console& console);
 
+/// Why the cost cannot be measured under the memory limit, or empty. A model is timed in memory: to decode with one
+/// that is streamed would measure the disk.
+std::string cost_refusal(const Experiment& experiment, const models::ModelConfig& config);
+
 /// Memory and latency of the `simple` plan for each n of cost.n, each in a child process: `program` is run with the
 /// hidden command measure-one. Error{kResource} where a child dies, with what it said.
 CostResult cost_stage(const Experiment& experiment, int64_t block_count, const std::string& program,
@@ -43,5 +47,7 @@ std::vector<EqualityCheck> planted_identity_checks();
 /// Differing values of two arrays of the same length.
 EqualityCheck compare_bits(const std::string& name, const std::string& detail,
                            const std::vector<double>& a, const std::vector<double>& b);
+EqualityCheck compare_bits(const std::string& name, const std::string& detail,
+                           const std::vector<float>& a, const std::vector<float>& b);
 
 }  // namespace plumb::harness

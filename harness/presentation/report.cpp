@@ -21,6 +21,7 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
                      text(stage.reused ? "reused, took " : "", duration_text(stage.seconds)));
   out.emplace_back("sweep tokens per second", number_text(run.sweep.tokens_per_second));
   out.emplace_back("sweep peak resident", bytes_text(run.sweep.peak_resident_bytes));
+  out.insert(out.end(), run.memory.begin(), run.memory.end());
   return out;
 }
 

@@ -15,6 +15,7 @@ struct Measurements {
   const PlanResult* plans = nullptr;
   const SweepResult* sweep = nullptr;
   const CostResult* cost = nullptr;
+  std::string no_cost = "no cost was measured";  ///< why, where it is null
   const ReconnectionResult* reconnection = nullptr;
   int64_t draws = 10000;
   uint64_t seed = 0;

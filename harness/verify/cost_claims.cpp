@@ -29,7 +29,7 @@ std::vector<double> decode(const metrics::Cost& c) { return c.decode_ms_per_toke
 /// False, with the verdict set, where there is too little to judge.
 bool enough(const Measurements& m, Verdict& v) {
   if (m.cost == nullptr) {
-    not_run(v, "no cost was measured", "run the stage cost: `plumb run` or `plumb measure`");
+    not_run(v, m.no_cost, "run the stage cost: `plumb run` or `plumb measure`");
     return false;
   }
   if (m.cost->points.size() < kLeastPoints) {

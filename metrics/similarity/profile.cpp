@@ -103,11 +103,13 @@ double cosine_sum(const TokenBatch& batch, const Step& step, int64_t l, const at
   return sum;
 }
 
-/// The last-token states [count, D] of a step, in the decoder's dtype. They have a direction, or this throws.
-at::Tensor last_states(const TokenBatch& batch, const Step& step, int64_t l, const at::Tensor& x) {
+/// Copies the last-token states of a step to `out` [count, D], in the decoder's dtype. They have a direction, or this
+/// throws.
+void keep_last(const TokenBatch& batch, const Step& step, int64_t l, const at::Tensor& x,
+               at::Tensor out) {
   const int64_t T = x.size(1), D = x.size(2);
-  at::Tensor last = x.select(1, T - 1).narrow(0, 0, step.count).clone();
-  const at::Tensor wide = last.to(at::kFloat).contiguous();
+  out.copy_(x.select(1, T - 1).narrow(0, 0, step.count));
+  const at::Tensor wide = out.to(at::kFloat);
   for (int64_t row = 0; row < step.count; ++row) {
     const std::span state(wide.const_data_ptr<float>() + row * D, static_cast<size_t>(D));
     if (std::all_of(state.begin(), state.end(), [](float v) { return v == 0; }))
@@ -115,20 +117,18 @@ at::Tensor last_states(const TokenBatch& batch, const Step& step, int64_t l, con
     if (!std::all_of(state.begin(), state.end(), [](float v) { return std::isfinite(v); }))
       fail_at(batch, step.first + row, l, T - 1, "not finite");
   }
-  return last;
 }
 
-std::vector<double> unit_row(const at::Tensor& states, int64_t row) {
-  const at::Tensor wide = states.select(0, row).to(at::kFloat).contiguous();
+std::vector<double> unit_of(const at::Tensor& state) {
+  const at::Tensor wide = state.to(at::kFloat).contiguous();
   return unit_vector({wide.const_data_ptr<float>(), static_cast<size_t>(wide.numel())});
 }
 
-/// All pairs of one document: the L + 1 states before the norm, then x^(L) after it.
-void add_distances(int64_t document, int64_t row, const std::vector<at::Tensor>& states,
-                   Sums& sums) {
+/// All pairs of one document: states [L + 2, D] are the L + 1 before the norm, then x^(L) after it.
+void add_distances(int64_t document, const at::Tensor& states, Sums& sums) {
   const int64_t L = sums.before_norm.block_count();
   std::vector<std::vector<double>> units;
-  for (const at::Tensor& state : states) units.push_back(unit_row(state, row));
+  for (int64_t l = 0; l < states.size(0); ++l) units.push_back(unit_of(states.select(0, l)));
   const auto& after_norm = units[static_cast<size_t>(L + 1)];
   for (int64_t n = 1; n <= L; ++n) {
     for (int64_t l = 0; l <= L - n; ++l)
@@ -183,7 +183,10 @@ class Pass {
  private:
   void begin(size_t step) {
     const at::Tensor x = decoder_.embed(padded_tokens(batch_, steps_[step], B_)).contiguous();
-    states_[step].push_back(last_states(batch_, steps_[step], 0, x));
+    // One piece of memory: pieces of a state each would lie between activations that come and go, and keep the heap
+    // from using their places again.
+    states_[step] = at::empty({L_ + 2, steps_[step].count, x.size(-1)}, x.options());
+    keep(step, 0, x);
     carry(step, -1, x);
   }
 
@@ -201,18 +204,22 @@ class Pass {
   at::Tensor run_block(size_t step, int64_t l, const at::Tensor& x) {
     at::Tensor y = decoder_.run_block(l, x).contiguous();
     sums_.cosines[static_cast<size_t>(l)] += cosine_sum(batch_, steps_[step], l, x, y);
-    states_[step].push_back(last_states(batch_, steps_[step], l + 1, y));
+    keep(step, l + 1, y);
     return y;
+  }
+
+  void keep(size_t step, int64_t l, const at::Tensor& x) {
+    keep_last(batch_, steps_[step], l, x, states_[step].select(0, l));
   }
 
   void finish(size_t step, const at::Tensor& x) {
     const Step& documents = steps_[step];
-    std::vector<at::Tensor> states = std::exchange(states_[step], {});
     const at::Tensor last = x.narrow(1, x.size(1) - 1, 1).contiguous();
-    states.push_back(last_states(batch_, documents, L_, decoder_.final_norm(last)));
+    keep_last(batch_, documents, L_, decoder_.final_norm(last), states_[step].select(0, L_ + 1));
+    const at::Tensor states = std::exchange(states_[step], {});
     at::parallel_for(0, documents.count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
-        add_distances(documents.first + row, row, states, sums_);
+        add_distances(documents.first + row, states.select(1, row), sums_);
     });
   }
 
@@ -222,7 +229,8 @@ class Pass {
   Sums sums_;
   models::ActivationStore store_;
   std::vector<Step> steps_;
-  std::vector<std::vector<at::Tensor>> states_;  ///< [step][l]: last_states so far
+  std::vector<at::Tensor>
+      states_;  ///< of a step [L + 2, count, D]: before each block, after the last, after the norm
 };
 
 }  // namespace

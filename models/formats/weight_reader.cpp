@@ -25,6 +25,12 @@ int64_t count_not_finite(const float* values, int64_t count) {
   return bad;
 }
 
+int64_t count_not_finite(const uint16_t* bf16, int64_t count) {
+  int64_t bad = 0;
+  for (int64_t i = 0; i < count; ++i) bad += (bf16[i] & 0x7f80) == 0x7f80;
+  return bad;
+}
+
 // To nearest, ties to even; the values are finite, so the carry at most makes an infinity. Returns
 // how many it made.
 int64_t round_to_bf16(const float* values, int64_t count, uint16_t* out) {
@@ -53,6 +59,13 @@ class Reader {
   void read() {
     const auto rows_a_piece = static_cast<int64_t>(
         std::max<uint64_t>(1, kPieceBytes / std::max<uint64_t>(1, row_bytes_)));
+    if (is_as_stored()) {
+      at::parallel_for(0, rows_, rows_a_piece, [&](int64_t begin, int64_t end) {
+        for (int64_t at = begin; at < end; at += rows_a_piece)
+          read_as_stored(at, std::min(rows_a_piece, end - at));
+      });
+      return refuse_bad();
+    }
     at::parallel_for(0, rows_, rows_a_piece, [&](int64_t begin, int64_t end) {
       std::vector<std::byte> bytes;
       std::vector<float> row(out_.scalar_type() == at::kFloat ? 0 : static_cast<size_t>(columns_));
@@ -65,6 +78,11 @@ class Reader {
                      at + r, row);
       }
     });
+    refuse_bad();
+  }
+
+ private:
+  void refuse_bad() const {
     if (bad_ > 0)
       throw Error(ErrorKind::kInput,
                   text("tensor ", printable(entry_.name), " holds ", bad_.load(),
@@ -74,7 +92,31 @@ class Reader {
                        first_bad_ % columns_, "); the model is damaged or badly converted"));
   }
 
- private:
+  bool is_as_stored() const {
+    const at::ScalarType type = out_.scalar_type();
+    return head_rows_ == 0 && ((entry_.type == StoredType::kF32 && type == at::kFloat) ||
+                               (entry_.type == StoredType::kBf16 && type == at::kBFloat16));
+  }
+
+  // The file's bytes are the values: they are read to their place.
+  void read_as_stored(int64_t row, int64_t count) {
+    auto* place =
+        static_cast<std::byte*>(out_.data_ptr()) + static_cast<uint64_t>(row) * row_bytes_;
+    file_.read(entry_.begin + static_cast<uint64_t>(first_ + row) * row_bytes_,
+               {place, static_cast<uint64_t>(count) * row_bytes_});
+    for (int64_t r = row; r < row + count; ++r)
+      if (entry_.type == StoredType::kF32)
+        check(static_cast<const float*>(out_.data_ptr()) + r * columns_, r);
+      else
+        check(static_cast<const uint16_t*>(out_.data_ptr()) + r * columns_, r);
+  }
+
+  template <typename Value>
+  void check(const Value* values, int64_t row) {
+    if (const int64_t bad = count_not_finite(values, columns_); bad > 0)
+      note(bad, row, [&](int64_t i) { return count_not_finite(values + i, 1) > 0; });
+  }
+
   void decode_row(std::span<const std::byte> bytes, int64_t row, std::vector<float>& scratch) {
     const int64_t at = target_row(row) * columns_;
     const bool narrow = out_.scalar_type() == at::kBFloat16;

@@ -1,0 +1,229 @@
+#include "harness/pipeline/memory_plan.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "harness/cli/console.h"
+#include "models/architecture.h"
+#include "models/block.h"
+#include "models/kernels/panels.h"
+
+namespace plumb::harness {
+
+namespace {
+
+using models::ModelConfig;
+
+/// What the allocator keeps and what libtorch touches for the first time while the model runs: measured as the peak of a
+/// process less all that is counted here, 4 MB at the most on models of 0.1 to 2.1 G weights; four times that.
+constexpr uint64_t kSlackBytes = uint64_t{16} << 20;
+/// panels keep at most this much of states and products a thread, or one panel where that is more.
+constexpr uint64_t kThreadBytes = uint64_t{5} << 19;
+
+uint64_t unsigned_product(std::initializer_list<int64_t> factors) {
+  uint64_t out = 1;
+  for (const int64_t factor : factors) out *= static_cast<uint64_t>(factor);
+  return out;
+}
+
+/// Queries, keys and values of a step, and what each thread works on; models/kernels/block.inc.
+uint64_t kernel_bytes(const ModelConfig& c, int64_t B, int64_t T, uint64_t element,
+                      int64_t threads) {
+  constexpr int64_t kPanel = models::kernels::kPanel;
+  const int64_t rows = B * ((T + kPanel - 1) / kPanel * kPanel + kPanel);
+  const uint64_t heads =
+      unsigned_product({rows, c.head_count + 2 * c.kv_head_count, c.head_width + kPanel}) * element;
+  const uint64_t panel = unsigned_product(
+      {kPanel, 2 * c.width + std::max(c.width, c.head_count * c.head_width) + c.feed_forward_width,
+       int64_t{sizeof(float)}});
+  return heads + static_cast<uint64_t>(threads) * std::max(kThreadBytes, 2 * panel);
+}
+
+uint64_t elements(const ModelConfig& c) { return unsigned_product({c.vocabulary_size, c.width}); }
+
+/// Bytes that loading one block needs beside its place: queries, keys and values that a file has by heads.
+uint64_t loading_bytes(const ModelConfig& c, uint64_t element) {
+  if (models::architecture_by_name(c.architecture).fused != models::FusedOrder::kByHead) return 0;
+  return unsigned_product({c.head_count + 2 * c.kv_head_count, c.head_width, c.width}) * element;
+}
+
+int64_t steps_of(const PassNeeds& pass, int64_t B) { return (pass.documents + B - 1) / B; }
+
+/// One pass: activations that are worked on, and those that wait.
+struct PassBytes {
+  uint64_t working = 0;
+  uint64_t waiting_resident = 0;
+  uint64_t waiting_streamed = 0;
+};
+
+PassBytes profile_bytes(const MemoryNeeds& n, uint64_t element) {
+  const auto [documents, T] = n.profile;
+  if (documents == 0) return {};
+  const uint64_t activation = unsigned_product({n.documents_per_step, T, n.config.width}) * element;
+  constexpr uint64_t kRowBytes = 3 * sizeof(double);  // products of a token's states
+  return {3 * activation + unsigned_product({n.documents_per_step, T}) * kRowBytes +
+              kernel_bytes(n.config, n.documents_per_step, T, element, n.threads),
+          0, static_cast<uint64_t>(steps_of(n.profile, n.documents_per_step)) * activation};
+}
+
+PassBytes sweep_bytes(const MemoryNeeds& n, uint64_t element, bool pin_last) {
+  const auto [documents, T] = n.sweep;
+  if (documents == 0) return {};
+  const int64_t L = n.config.block_count;
+  const uint64_t activation = unsigned_product({n.documents_per_step, T, n.config.width}) * element;
+  const int64_t open = n.trie != nullptr ? n.trie->peak_activations() : L;
+  const int64_t waiting = n.trie != nullptr ? peak_waiting(*n.trie, L, pin_last) : L;
+  // Input, output, and the rows that predict.
+  return {3 * activation + kernel_bytes(n.config, n.documents_per_step, T, element, n.threads),
+          static_cast<uint64_t>(open) * activation,
+          static_cast<uint64_t>(waiting * steps_of(n.sweep, n.documents_per_step)) * activation};
+}
+
+/// Last-token states of all documents, and their unit vectors, one document a thread.
+uint64_t state_bytes(const MemoryNeeds& n, uint64_t element) {
+  if (n.profile.documents == 0) return 0;
+  const int64_t L = n.config.block_count;
+  return unsigned_product({n.profile.documents, L + 2, n.config.width}) * element +
+         unsigned_product({n.threads, L + 2, n.config.width, int64_t{sizeof(double)}}) +
+         unsigned_product({L * (L + 3) / 2, n.profile.documents, int64_t{sizeof(double)}});
+}
+
+uint64_t element_bytes(const MemoryNeeds& n) {
+  return c10::elementSize(models::scalar_type(n.dtype));
+}
+
+/// What is the same however the model is held.
+MemoryPlan parts_of(const MemoryNeeds& n, uint64_t limit_bytes) {
+  const ModelConfig& c = n.config;
+  const uint64_t element = element_bytes(n);
+  MemoryPlan plan;
+  plan.limit_bytes = limit_bytes;
+  plan.baseline_bytes = n.baseline_bytes;
+  plan.block_bytes = models::block_bytes_of(c, models::scalar_type(n.dtype));
+  plan.head_bytes = elements(c) * element;
+  plan.embedding_bytes = c.tied_embeddings ? 0 : elements(c) * element;
+  plan.weight_bytes = static_cast<uint64_t>(c.block_count) * plan.block_bytes + plan.head_bytes +
+                      plan.embedding_bytes;
+  plan.activation_bytes = unsigned_product({n.documents_per_step,
+                                            std::max(n.profile.tokens, n.sweep.tokens), c.width}) *
+                          element;
+  // The run's check of a written checkpoint holds the logits of two documents of 64 tokens.
+  constexpr uint64_t kCheckedRows = 128;
+  plan.working_bytes =
+      std::max({profile_bytes(n, element).working, sweep_bytes(n, element, false).working,
+                kCheckedRows * static_cast<uint64_t>(c.vocabulary_size) * 4}) +
+      loading_bytes(c, element) + kSlackBytes;
+  plan.state_bytes = state_bytes(n, element);
+  return plan;
+}
+
+}  // namespace
+
+int64_t peak_waiting(const pruning::DepthTrie& trie, int64_t block_count, bool pin_last) {
+  const auto keeps = [&](size_t node) {
+    return pin_last && trie.nodes[node].block == block_count - 1;
+  };
+  // A node waits from its own block to the last one of its children that isn't held.
+  std::map<int64_t, int64_t> change;
+  for (size_t index = 1; index < trie.nodes.size(); ++index) {
+    int64_t last = -1;
+    for (const size_t child : trie.nodes[index].children)
+      if (!keeps(child)) last = std::max(last, trie.nodes[child].block);
+    if (last < 0) continue;
+    ++change[trie.nodes[index].block];
+    --change[last];
+  }
+  int64_t now = 0, most = 0;
+  for (const auto& [block, by] : change) {
+    now += by;
+    most = std::max(most, now);
+  }
+  return most;
+}
+
+uint64_t resident_need(const MemoryNeeds& needs) {
+  const MemoryPlan parts = parts_of(needs, 0);
+  return parts.baseline_bytes + parts.working_bytes + parts.state_bytes + parts.weight_bytes +
+         sweep_bytes(needs, element_bytes(needs), false).waiting_resident;
+}
+
+MemoryPlan plan_memory(const MemoryNeeds& n, uint64_t limit_bytes) {
+  MemoryPlan plan = parts_of(n, limit_bytes);
+  const auto L = static_cast<uint64_t>(n.config.block_count);
+  const uint64_t element = element_bytes(n), resident = resident_need(n);
+  const auto weights_held = [&](uint64_t pinned) {  // the one in use, the next, and the last
+    return plan.head_bytes + (std::min<uint64_t>(2, L - pinned) + pinned) * plan.block_bytes;
+  };
+  const uint64_t others = plan.baseline_bytes + plan.working_bytes + plan.state_bytes;
+  const uint64_t streamed = others + weights_held(0);
+  plan.least_limit_bytes = std::min(resident, streamed);
+  if (plan.least_limit_bytes > limit_bytes)
+    throw Error(ErrorKind::kResource,
+                text("a memory limit of ", bytes_text(limit_bytes),
+                     " is too small for this model: two blocks, the head and one step of "
+                     "documents need ",
+                     bytes_text(plan.least_limit_bytes), " (", plan.least_limit_bytes,
+                     " bytes); raise --memory-limit to that, or lower --documents-per-step or "
+                     "--max-tokens"));
+  if (resident <= limit_bytes) {
+    plan.held_bytes = plan.read_bytes = plan.weight_bytes;
+    plan.waiting_bytes = plan.room_bytes = sweep_bytes(n, element, false).waiting_resident;
+    plan.peak_bytes = resident;
+    return plan;
+  }
+  plan.streamed = true;
+  plan.pin_last = others + weights_held(1) <= limit_bytes;
+  const uint64_t pinned = plan.pin_last ? 1 : 0;
+  plan.held_bytes = weights_held(pinned);
+  plan.waiting_bytes = std::max(profile_bytes(n, element).waiting_streamed,
+                                sweep_bytes(n, element, plan.pin_last).waiting_streamed);
+  const uint64_t least = others + plan.held_bytes;
+  plan.room_bytes = std::min(plan.waiting_bytes, limit_bytes - least);
+  plan.spilled_bytes = plan.waiting_bytes - plan.room_bytes;
+  plan.peak_bytes = least + plan.room_bytes;
+  const uint64_t passes = (n.profile.documents > 0 ? 1u : 0u) + (n.sweep.documents > 0 ? 1u : 0u);
+  plan.read_bytes = plan.head_bytes + (passes * (L - pinned) + pinned) * plan.block_bytes;
+  return plan;
+}
+
+std::vector<std::pair<std::string, std::string>> memory_pairs(const MemoryPlan& plan) {
+  const auto bytes = [](uint64_t value) { return bytes_text(value); };
+  std::vector<std::pair<std::string, std::string>> pairs = {
+      {"memory limit", bytes(plan.limit_bytes)},
+      {"model", plan.streamed ? text("streamed: blocks of ", bytes(plan.block_bytes),
+                                     " are read one ahead and dropped",
+                                     plan.pin_last ? ", the last one stays" : "")
+                              : "in memory"},
+      {"weights", text(bytes(plan.weight_bytes), plan.streamed ? ", of which held " : "",
+                       plan.streamed ? bytes(plan.held_bytes) : "")},
+      {"predicted peak", bytes(plan.peak_bytes)},
+      {"activations that wait",
+       text(bytes(plan.waiting_bytes),
+            plan.spilled_bytes > 0 ? text(", of which in a file ", bytes(plan.spilled_bytes))
+                                   : "")}};
+  if (plan.streamed) pairs.emplace_back("read from the file", bytes(plan.read_bytes));
+  return pairs;
+}
+
+nlohmann::ordered_json memory_json(const MemoryPlan& plan) {
+  return {{"streamed", plan.streamed},
+          {"pin_last", plan.pin_last},
+          {"limit_bytes", plan.limit_bytes},
+          {"least_limit_bytes", plan.least_limit_bytes},
+          {"baseline_bytes", plan.baseline_bytes},
+          {"weight_bytes", plan.weight_bytes},
+          {"block_bytes", plan.block_bytes},
+          {"held_bytes", plan.held_bytes},
+          {"working_bytes", plan.working_bytes},
+          {"state_bytes", plan.state_bytes},
+          {"waiting_bytes", plan.waiting_bytes},
+          {"room_bytes", plan.room_bytes},
+          {"spilled_bytes", plan.spilled_bytes},
+          {"peak_bytes", plan.peak_bytes},
+          {"read_bytes", plan.read_bytes}};
+}
+
+}  // namespace plumb::harness
