@@ -2,7 +2,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/verdict_output.h"
 #include "harness/experiment/embedded.h"
-#include "harness/pipeline/estimate.h"
+#include "harness/pipeline/dry_run.h"
 #include "harness/pipeline/run.h"
 
 namespace plumb::harness {

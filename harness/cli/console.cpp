@@ -135,7 +135,8 @@ std::string duration_text(double seconds) {
   if (seconds < 10) return number_text(seconds, 2) + " s";
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 120) return text(whole, " s");
-  return text(whole / 60, " min ", whole % 60, " s");
+  if (whole < 7200) return text(whole / 60, " min ", whole % 60, " s");
+  return text(whole / 3600, " h ", whole / 60 % 60, " min");
 }
 
 std::string bytes_text(uint64_t bytes) {

@@ -59,7 +59,7 @@ class Progress {
   Clock::time_point last_;
 };
 
-/// "41 s", "3 min 20 s".
+/// "41 s", "3 min 20 s", "22 h 54 min".
 std::string duration_text(double seconds);
 /// "98.4 MB".
 std::string bytes_text(uint64_t bytes);

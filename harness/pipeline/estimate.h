@@ -1,31 +1,45 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-#include "harness/cli/console.h"
 #include "harness/experiment/experiment.h"
+#include "harness/pipeline/machine_speed.h"
+#include "harness/pipeline/memory_plan.h"
 #include "models/config.h"
+#include "pruning/plan.h"
 
 namespace plumb::harness {
 
-/// What a run will need, from the model's configuration alone; times are rough (a factor of 2).
-struct Estimate {
-  uint64_t weight_bytes = 0;      ///< resident, in the run's dtype
-  uint64_t activation_bytes = 0;  ///< of the sweep
+/// The plans that a sweep will have, as far as they are known before a profile: similarity's as if l*(n) were
+/// 0.7 (L - n), which is where published ones lie.
+std::vector<pruning::PruningPlan> likely_plans(const Experiment& experiment, int64_t block_count);
+
+/// The work of a run, from a model's config alone.
+struct Work {
   int64_t plans = 0;
-  int64_t block_evaluations =
-      0;  ///< similarity's plans are not known yet: as if l*(n) = 0.7 (L - n)
-  double profile_flops = 0;
-  double sweep_flops = 0;
-  double cost_flops = 0;
-  double cost_bytes_read = 0;  ///< decoding reads every weight for every token
+  int64_t block_evaluations = 0;
+  double profile_flops = 0;    ///< of blocks
+  double sweep_flops = 0;      ///< of blocks
+  double loss_flops = 0;       ///< of the head, in the sweep
+  double prefill_flops = 0;    ///< of blocks, when cost is measured
+  double decode_bytes = 0;     ///< of blocks' weights, read token after token
+  int64_t configurations = 0;  ///< whose cost is measured
 };
-Estimate estimate(const Experiment& experiment, const models::ModelConfig& config);
+Work work_of(const Experiment& experiment, const models::ModelConfig& config);
 
-/// Floating-point operations per second of a product of this dtype here and now; measured in about 0.3 s.
-double measured_flops(const Experiment& experiment);
+/// Seconds of each stage. Blocks that are streamed are read while others are computed, so that the slower of both counts.
+struct Times {
+  double load = 0;
+  double profile = 0;
+  double sweep = 0;
+  double cost = 0;  ///< 0 where a streamed model's is not measured
+};
+Times times_of(const Work& work, const MachineSpeed& speed, const MemoryPlan& memory,
+               uint64_t file_bytes, double disk_bytes_per_second);
 
-/// Prints bytes, memory and rough times per stage; runs none. Exit code 0.
-int dry_run(Settings settings, const Console& console);
+/// What the memory is asked for: plan_memory's input.
+MemoryNeeds memory_needs(const Experiment& experiment, const models::ModelConfig& config,
+                         const pruning::DepthTrie& trie, uint64_t baseline_bytes);
 
 }  // namespace plumb::harness

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "harness/cli/console.h"
 #include "models/config.h"
 
 namespace plumb::harness {
@@ -17,7 +18,7 @@ struct ModelPreview {
 
 /// `model` as --model takes it, and also a config.json, or a folder that has one and no weights. A Hub id is looked up:
 /// its config.json is fetched (a few kilobytes) and the sizes of its files are asked for. Errors as for a model.
-ModelPreview preview_model(const std::string& model);
+ModelPreview preview_model(const std::string& model, const Console& console);
 
 /// Bytes of the weights in the dtype that the config.json names ("torch_dtype" or "dtype"; fp32 where it names none).
 /// Error{kInput} for a dtype that is none.
