@@ -69,7 +69,11 @@ const MemoryPlan& Session::memory_plan() {
 
 models::ActivationRoom Session::activation_room() {
   if (!memory_plan().streamed) return {};
-  return {memory_plan().room_bytes, experiment_.out};
+  // The disk of the results, whose folder is made when they are there; /tmp may be memory.
+  std::filesystem::path folder = std::filesystem::absolute(experiment_.out);
+  while (!std::filesystem::is_directory(folder) && folder.has_relative_path())
+    folder = folder.parent_path();
+  return {memory_plan().room_bytes, folder};
 }
 
 models::TokenBatch Session::select(const TextChoice& choice) {
