@@ -85,7 +85,7 @@ class MemoryLimitLong : public ::testing::TestWithParam<const char*> {  // param
     folder_ = std::make_unique<plumb::testing::TemporaryFolder>();
     fixtures::write_large_checkpoint(path("model"), {});
     std::string lines;
-    for (int document = 0; document < 8; ++document) lines += tiny_document(document, 128);
+    for (int document = 0; document < 4; ++document) lines += tiny_document(document, 128);
     fixtures::put(path("text.jsonl"), lines);
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -93,14 +93,14 @@ class MemoryLimitLong : public ::testing::TestWithParam<const char*> {  // param
 
   static std::vector<std::string> words(std::vector<std::string> first, const std::string& out) {
     first.insert(first.end(), {"--model", path("model"), "--documents", path("text.jsonl"),
-                               "--max-tokens", "128", "--limit", "8", "--documents-per-step", "4",
+                               "--max-tokens", "128", "--limit", "4", "--documents-per-step", "4",
                                "--dtype", GetParam(), "--out", path(out), "--format", "json"});
     return first;
   }
 
   static std::string tokens_per_second(const nlohmann::ordered_json& json, bool sweep) {
     if (sweep) return plumb::text(json.at("tokens_per_second").get<double>());
-    return plumb::text(8 * 128 / json.at("seconds").get<double>());
+    return plumb::text(4 * 128 / json.at("seconds").get<double>());
   }
 
   static std::unique_ptr<plumb::testing::TemporaryFolder> folder_;
@@ -116,7 +116,7 @@ TEST_P(MemoryLimitLong, OfAGibibyteChangesNoByteOfAFourGibibyteModel) {
   if (!group.path())
     std::cout << "no memory cgroup can be made here: VmRSS is sampled every 50 ms instead\n";
   const std::vector<std::string> profile{"profile"},
-      sweep{"sweep", "--plans", path("profile-whole/plans.csv"), "--n", "0-30:3"};
+      sweep{"sweep", "--plans", path("profile-whole/plans.csv"), "--n", "0-30:10"};
   for (const auto& command : {profile, sweep}) {
     const std::string name = command.front();
     const ChildOutput whole = plumb(words(command, name + "-whole"));
