@@ -1,4 +1,4 @@
-# CTest cases about the project as a whole: the layer check itself, and what `cmake --install` lays down.
+# CTest cases about the project as a whole: the layer check itself, what `cmake --install` lays down, and ARM.
 if(NOT PLUMB_TESTS)
   return()
 endif()
@@ -12,3 +12,5 @@ add_test(NAME install/prefix_holds_a_program_that_runs COMMAND ${CMAKE_COMMAND}
   -DCUDA=${PLUMB_CUDA_BUILT} -DPARQUET=${PLUMB_PARQUET_BUILT} -DLIB=${CMAKE_INSTALL_LIBDIR}
   -P ${CMAKE_SOURCE_DIR}/cmake/install_test.cmake)
 set_tests_properties(install/prefix_holds_a_program_that_runs PROPERTIES LABELS install)
+add_test(NAME aarch64/sources_compile COMMAND ${CMAKE_SOURCE_DIR}/cmake/aarch64/check)
+set_tests_properties(aarch64/sources_compile PROPERTIES LABELS long SKIP_RETURN_CODE 77 TIMEOUT 3600)

@@ -35,9 +35,10 @@ void ActivationStore::put(int64_t key, at::Tensor x, int64_t next_use) {
   added.bytes = x.nbytes();
   added.sizes = x.sizes().vec();
   added.type = x.scalar_type();
+  added.device = x.device();
   added.next_use = next_use;
   peak_size_ = std::max(peak_size_, size());
-  hold(key, added, std::move(x));
+  hold(key, added, x.to(at::kCPU));
   make_room();
 }
 
@@ -52,7 +53,7 @@ at::Tensor ActivationStore::get(int64_t key, int64_t next_use) {
   found.next_use = next_use;
   hold(key, found, x);
   make_room();
-  return x;
+  return x.to(found.device);
 }
 
 at::Tensor ActivationStore::take(int64_t key) {
@@ -63,6 +64,7 @@ at::Tensor ActivationStore::take(int64_t key) {
   } else {
     x = read(found);
   }
+  x = x.to(found.device);
   if (found.place >= 0) free_[found.bytes].push_back(found.place);
   entries_.erase(key);
   return x;

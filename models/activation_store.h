@@ -22,7 +22,7 @@ struct ActivationRoom {
 /// Activations that wait for their next use, by key: in memory up to the room's bytes, in a file beyond them. The one
 /// that is used last goes first, which reads and writes least when every next use is known, and that one may be the
 /// newcomer itself. What comes back has the same bits. The file has no name, so nothing is left behind however the
-/// process ends; its pages are given back to the system once written.
+/// process ends; its pages are given back to the system once written. Those of a device wait on the host.
 ///
 /// Errors: Error{kResource} where the file cannot be made, written or read, with what to do; Error{kInvariant} for a key
 /// that is not there, or is there already. Thread rule: one thread at a time.
@@ -52,6 +52,7 @@ class ActivationStore {
     uint64_t bytes = 0;
     std::vector<int64_t> sizes = {};
     at::ScalarType type = at::kFloat;
+    at::Device device = at::kCPU;
     int64_t next_use = 0;
   };
   Entry& entry(int64_t key);

@@ -3,19 +3,16 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rsqrt.h>
-#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace plumb::models {
 
@@ -178,15 +175,6 @@ void aten_block(const Block& b, const ModelConfig& c, const AtenPositions& posit
   x.add_(after ? norm_f(feed_forward(b, x, c)) : feed_forward(b, norm_f(x), c));
 }
 
-at::Tensor aten_embed(const at::Tensor& embedding, const ModelConfig& config,
-                      const at::Tensor& ids) {
-  at::Tensor x = at::embedding(embedding, ids);
-  // The factor is rounded to the dtype first, as the models were trained.
-  if (config.options.scaled_embedding)
-    x.mul_(at::scalar_tensor(std::sqrt(static_cast<double>(config.width)), x.options()));
-  return x;
-}
-
 at::Tensor aten_final_norm(const Head& head, const ModelConfig& config, const at::Tensor& x) {
   return normed(x, config.options.norm, head.norm, head.norm_bias, config.norm_epsilon);
 }
@@ -209,6 +197,17 @@ at::Tensor aten_cross_entropy(const Head& head, const ModelConfig& config, const
     losses.narrow(0, first, count).copy_(at::logsumexp(logits, 1) - picked.squeeze(1));
   }
   return losses;
+}
+
+uint64_t aten_working_bytes(const ModelConfig& config, int64_t tokens) {
+  const int64_t heads = (config.head_count + 2 * config.kv_head_count) * config.head_width;
+  // Values of 4 bytes: x, its copy, its wide form, what a norm makes of it and a sum's terms; heads before and after
+  // their rotation, with the parts that it is joined from, and one key for each query; both halves of the inner
+  // activation, their wide form, and what becomes of it.
+  const int64_t a_token = 6 * config.width + 5 * heads + 8 * config.feed_forward_width;
+  const int64_t rows = std::max<int64_t>(1, kLossChunkBytes / (4 * config.vocabulary_size));
+  const int64_t logits = std::min(rows, tokens) * config.vocabulary_size;
+  return static_cast<uint64_t>(4 * (tokens * a_token + 3 * logits));
 }
 
 }  // namespace plumb::models

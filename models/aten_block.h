@@ -41,10 +41,6 @@ struct AtenCache {
 void aten_block(const Block& block, const ModelConfig& config, const AtenPositions& positions,
                 at::Tensor& x, const AtenCache* cache = nullptr);
 
-/// Rows of the embedding, [B, T] of int64 -> [B, T, D], scaled where the family's are.
-at::Tensor aten_embed(const at::Tensor& embedding, const ModelConfig& config,
-                      const at::Tensor& ids);
-
 at::Tensor aten_final_norm(const Head& head, const ModelConfig& config, const at::Tensor& x);
 
 /// x before the final norm, [.., D] -> [.., V] in fp32. Products of bf16 are summed and kept in fp32.
@@ -55,5 +51,10 @@ at::Tensor aten_logits(const Head& head, const ModelConfig& config, const at::Te
 inline constexpr int64_t kLossChunkBytes = int64_t{256} << 20;
 at::Tensor aten_cross_entropy(const Head& head, const ModelConfig& config, const at::Tensor& x,
                               const at::Tensor& targets, int64_t chunk_bytes = kLossChunkBytes);
+
+/// Device memory that blocks and loss of B x T tokens need at most beside weights: states, what a block makes of them,
+/// and the loss' logits. An upper bound for both dtypes where attention is one operation of the device's; one that is
+/// made of others holds B H T T weights more.
+uint64_t aten_working_bytes(const ModelConfig& config, int64_t tokens);
 
 }  // namespace plumb::models

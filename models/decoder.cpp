@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "models/device_blocks.h"
+#include "models/device_tensors.h"
 #include "models/layers/rope_table.h"
 
 namespace plumb::models {
@@ -68,8 +71,22 @@ Decoder::Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding,
   require_tensor("unembedding", head_.unembedding, {config_.vocabulary_size, config_.width}, type);
   require_vector("unembedding_bias", head_.unembedding_bias, config_.options.unembedding_bias,
                  config_.vocabulary_size);
+  tied_ = !embedding_rows_ && head_.unembedding.is_alias_of(embedding_);
   rope_ = std::make_shared<RopeTable>(
       rope_frequencies(config_.rotary_width, config_.rope_theta, config_.rope_scaling));
+}
+
+Decoder Decoder::on(c10::Device device, uint64_t block_memory_bytes) const {
+  Decoder moved = *this;
+  moved.head_ = head_on(device, head_);
+  moved.source_ = std::make_shared<DeviceBlocks>(source_, device, block_memory_bytes);
+  return moved;
+}
+
+void Decoder::wait() const {
+  if (device().is_cpu()) return;
+  const c10::impl::VirtualGuardImpl guard(device().type());
+  guard.synchronizeStream(guard.getStream(device()));
 }
 
 Decoder Decoder::with_blocks(std::span<const int64_t> kept) const {
@@ -130,7 +147,7 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   // The factor is rounded to the dtype first, as the models were trained.
   if (config_.options.scaled_embedding)
     x.mul_(at::scalar_tensor(std::sqrt(static_cast<double>(config_.width)), x.options()));
-  return x;
+  return x.to(device());
 }
 
 uint64_t Decoder::block_bytes() const {
@@ -140,9 +157,7 @@ uint64_t Decoder::block_bytes() const {
 }
 
 uint64_t Decoder::weight_bytes() const {
-  const bool tied =
-      !embedding_rows_ && head_.unembedding.const_data_ptr() == embedding_.const_data_ptr();
-  uint64_t sum = block_bytes() + head_.unembedding.nbytes() * (tied ? 1 : 2);
+  uint64_t sum = block_bytes() + head_.unembedding.nbytes() * (tied_ ? 1 : 2);
   for (const at::Tensor* vector : {&head_.norm, &head_.norm_bias, &head_.unembedding_bias})
     if (vector->defined()) sum += vector->nbytes();
   return sum;

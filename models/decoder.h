@@ -70,8 +70,18 @@ class Decoder {
   Decoder(ModelConfig config, Dtype dtype, at::Tensor embedding, std::optional<Checkpoint> rows,
           std::shared_ptr<BlockSource> blocks, Head head);
 
+  /// This decoder on another device: head and blocks there, the embedding on the host, whose rows are copied when they
+  /// are asked for. At most `block_memory_bytes` of blocks stay on it or pass through it (DeviceBlocks, which takes this
+  /// decoder's source of blocks over: use this decoder no more). Error{kResource} where not even two blocks fit.
+  Decoder on(c10::Device device, uint64_t block_memory_bytes) const;
+
   const ModelConfig& config() const { return config_; }  ///< block_count is that of this decoder
   Dtype dtype() const { return dtype_; }
+  /// Where states, logits and caches are. On the CPU the arithmetic is that of models/kernels/panels.h, elsewhere that
+  /// of models/aten_block.h. Tokens and targets are given on the CPU.
+  c10::Device device() const { return head_.norm.device(); }
+  /// Returns when the device has done what was asked of it so far; at once on the CPU. Timings end here.
+  void wait() const;
   int64_t block_count() const { return static_cast<int64_t>(kept_.size()); }
   /// As in BlockSource, with indices into this decoder.
   std::shared_ptr<const Block> block(int64_t index) const;
@@ -95,7 +105,7 @@ class Decoder {
       const at::Tensor& x) const;  ///< x before the final norm, [.., D] -> [.., V] in fp32
 
   /// -ln p of each target given its state, chunked and fused: no [N, V] is ever held.
-  /// x before the final norm [N, D], targets [N] int64 -> [N] fp32, nats. `scratch_bytes` bounds the working set.
+  /// x before the final norm [N, D], targets [N] int64 -> [N] fp32 on the CPU, nats.
   at::Tensor cross_entropy(const at::Tensor& x, const at::Tensor& targets) const;
 
   /// Prefill and decode with a cache: tokens [B, T] are appended at position cache.length; returns x [B, T, D] after
@@ -117,6 +127,7 @@ class Decoder {
   std::shared_ptr<BlockSource> source_;
   std::vector<int64_t> kept_;  ///< indices into the source
   Head head_;
+  bool tied_ = false;  ///< the head's matrix is the embedding, or a copy of it on a device
   std::shared_ptr<RopeTable> rope_;  ///< shared by copies and pruned decoders
 };
 

@@ -7,9 +7,13 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <cstdlib>
+#include <limits>
 #include <memory>
 
+#include "base/error.h"
 #include "fixtures/synthetic/tiny_decoder.h"
+#include "models/compute_device.h"
 #include "models/decoder.h"
 
 namespace plumb::models {
@@ -122,6 +126,59 @@ BENCHMARK(BM_DecodeOneToken)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond)
     ->ArgsProduct({{0, 1}, {0, 1}});
+
+// The same block and head on the device that `auto` finds. PLUMB_BENCH_DEVICE names another: cuda, or a plug-in.
+const Decoder* device_decoder(benchmark::State& state) {
+  static std::array<std::unique_ptr<Decoder>, 4> made;
+  const char* named = std::getenv("PLUMB_BENCH_DEVICE");
+  const ComputeDevice device = open_device(named != nullptr ? named : "auto");
+  if (device.is_cpu()) {
+    state.SkipWithError(text("not run: ", device.reason).c_str());
+    return nullptr;
+  }
+  auto& slot = made[static_cast<size_t>(2 * state.range(0) + state.range(1))];
+  if (!slot)
+    slot = std::make_unique<Decoder>(
+        decoder_of(state).on(device.device, std::numeric_limits<uint64_t>::max()));
+  return slot.get();
+}
+
+void BM_DeviceBlock(benchmark::State& state) {
+  const Decoder* decoder = device_decoder(state);
+  if (decoder == nullptr) return;
+  const int64_t B = state.range(2), T = state.range(3);
+  at::Tensor x = decoder->embed(tokens_of(*decoder, B, T));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(decoder->run_block(0, x));
+    decoder->wait();
+  }
+  state.SetItemsProcessed(state.iterations() * B * T);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(block_flops(*decoder, static_cast<double>(B), static_cast<double>(T)),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(BM_DeviceBlock)
+    ->Name("decoder/device/block")
+    ->ArgNames({"wide", "bf16", "B", "T"})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->ArgsProduct({{0, 1}, {0, 1}, {8}, {256, 2048}});
+
+void BM_DeviceCrossEntropy(benchmark::State& state) {
+  const Decoder* decoder = device_decoder(state);
+  if (decoder == nullptr) return;
+  const int64_t rows = state.range(2);
+  const at::Tensor tokens = tokens_of(*decoder, 1, rows);
+  const at::Tensor x = decoder->embed(tokens).view({rows, -1}), targets = tokens.view({-1});
+  for (auto _ : state) benchmark::DoNotOptimize(decoder->cross_entropy(x, targets));
+  state.SetItemsProcessed(state.iterations() * rows);
+}
+BENCHMARK(BM_DeviceCrossEntropy)
+    ->Name("decoder/device/head_and_loss")
+    ->ArgNames({"wide", "bf16", "rows"})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->ArgsProduct({{0, 1}, {0, 1}, {8 * 255}});
 
 }  // namespace
 }  // namespace plumb::models

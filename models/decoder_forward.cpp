@@ -35,10 +35,12 @@ void require_in_vocabulary(std::span<const int64_t> targets, int64_t vocabulary)
                                           " is outside the vocabulary of ", vocabulary));
 }
 
-void require_states(const at::Tensor& x, const ModelConfig& c, Dtype dtype) {
-  if (x.dim() < 1 || x.size(-1) != c.width || x.scalar_type() != scalar_type(dtype))
-    throw Error(ErrorKind::kInvariant, text("states are ", x.sizes(), " ", x.scalar_type(),
-                                            ", need [.., ", c.width, "] of ", dtype_name(dtype)));
+void require_states(const at::Tensor& x, const Decoder& d) {
+  if (x.dim() < 1 || x.size(-1) != d.config().width || x.scalar_type() != scalar_type(d.dtype()) ||
+      x.device() != d.device())
+    throw Error(ErrorKind::kInvariant, text("states are ", x.sizes(), " ", x.scalar_type(), " on ",
+                                            x.device(), ", need [.., ", d.config().width, "] of ",
+                                            dtype_name(d.dtype()), " on ", d.device()));
 }
 
 }  // namespace
@@ -56,10 +58,15 @@ void Decoder::run_block_in_place(int64_t index, at::Tensor& x) const {
 }
 
 void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const {
-  require_states(in, config_, dtype_);
+  require_states(in, *this);
   if (in.dim() != 3)
     throw Error(ErrorKind::kInvariant, text("states are ", in.sizes(), ", need [B, T, D]"));
   const std::shared_ptr<const Block> held = block(index);
+  if (!device().is_cpu()) {
+    if (!out.is_same(in)) out.copy_(in);
+    aten_block(*held, config_, aten_positions(*rope_, config_, 0, in.size(1), in.device()), out);
+    return;
+  }
   const Block& b = *held;
   const at::Tensor x = in.contiguous();
   const kernels::BlockShape shape{x.size(0),
@@ -96,12 +103,13 @@ void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) 
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) const {
-  require_states(x, config_, dtype_);
+  require_states(x, *this);
   return aten_final_norm(head_, config_, x);
 }
 
 at::Tensor Decoder::logits(const at::Tensor& x) const {
-  require_states(x, config_, dtype_);
+  require_states(x, *this);
+  if (!device().is_cpu()) return aten_logits(head_, config_, x);
   const at::Tensor states = x.contiguous();
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = config_.vocabulary_size;
@@ -114,7 +122,7 @@ at::Tensor Decoder::logits(const at::Tensor& x) const {
 }
 
 at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets) const {
-  require_states(x, config_, dtype_);
+  require_states(x, *this);
   if (x.dim() != 2 || targets.dim() != 1 || targets.size(0) != x.size(0) ||
       targets.scalar_type() != at::kLong)
     throw Error(ErrorKind::kInvariant,
@@ -123,6 +131,8 @@ at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets
   const at::Tensor states = x.contiguous(), wanted = targets.contiguous();
   const auto* target = wanted.const_data_ptr<int64_t>();
   require_in_vocabulary({target, static_cast<size_t>(wanted.numel())}, config_.vocabulary_size);
+  if (!device().is_cpu())
+    return aten_cross_entropy(head_, config_, states, wanted.to(device())).to(at::kCPU);
   at::Tensor losses = at::empty({x.size(0)}, at::kFloat);
   const kernels::HeadShape shape = head_shape(x.size(0), config_);
   const kernels::PanelKernels& set = kernels::panel_kernels();
@@ -138,7 +148,7 @@ KvCache Decoder::make_cache(int64_t batch, int64_t capacity) const {
   for (int64_t i = 0; i < block_count(); ++i)
     for (auto* side : {&cache.keys, &cache.values})
       side->push_back(at::empty({batch, config_.kv_head_count, capacity, config_.head_width},
-                                scalar_type(dtype_)));
+                                at::TensorOptions(device()).dtype(scalar_type(dtype_))));
   return cache;
 }
 

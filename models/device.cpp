@@ -39,11 +39,6 @@ Plugin find_cuda_plugin() {
                "it in PLUMB_CUDA_PLUGIN")};
 }
 
-const Plugin& cuda_plugin() {
-  static const Plugin plugin = find_cuda_plugin();
-  return plugin;
-}
-
 }  // namespace
 
 Plugin open_plugin(const fs::path& file) {
@@ -62,11 +57,18 @@ Plugin open_plugin(const fs::path& file) {
             text("'", name, "' has kernel table version ", table != nullptr ? table->version : 0,
                  ", needed is ", kKernelTableVersion, "; build it together with this program")};
 
+  if (table->device_name == nullptr || table->device_count == nullptr)
+    return {nullptr, text("'", name, "' has a table without device_name or device_count")};
   int count = 0;
   if (const char* why = table->device_count(&count); why != nullptr)
     return {nullptr, text("'", name, "' found no usable ", table->device_name, " device: ", why)};
   if (count < 1) return {nullptr, text("'", name, "' found no ", table->device_name, " device")};
   return {table, ""};
+}
+
+const Plugin& cuda_plugin() {
+  static const Plugin plugin = find_cuda_plugin();
+  return plugin;
 }
 
 const KernelTable& cuda_kernels() {

@@ -54,7 +54,15 @@ constexpr KernelTable kTable = {
     .version = kKernelTableVersion,
 #endif
     .device_name = "fake",
+#if defined(PLUMB_FAKE_CUDA)
+    .aten_device = "cuda:0",
+    .aten_library = "libtorch_cuda.so",
+#else
+    .aten_device = nullptr,
+    .aten_library = nullptr,
+#endif
     .device_count = device_count,
+    .device_facts = nullptr,
     .nf4_dequantize = nf4_dequantize,
     .allocate = allocate,
     .release = release,

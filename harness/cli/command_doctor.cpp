@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::vector<Flag> flags() {
-  return {{"--self-test", "", "", "run the whole chain on a synthetic decoder"}};
+  return {{"--self-test", "", "", "run the whole chain on a synthetic decoder"},
+          {"--device", "NAME", "", "and on this device: cpu, cuda, auto (default), or a plug-in"}};
 }
 
 /// What the default experiment needs: there, or what to do.
@@ -34,12 +35,28 @@ Pairs default_inputs() {
   return out;
 }
 
+/// What a decoder would run on.
+Pairs device_pairs(const models::ComputeDevice& device) {
+  if (device.is_cpu())
+    return {{"device", device.reason.empty() ? device.name
+                                             : "cpu, as cuda cannot be used: " + device.reason}};
+  const models::DeviceFacts facts = device.facts();
+  return {{"device", device.name},
+          {"device product", facts.name},
+          {"device driver", facts.driver},
+          {"device memory",
+           text(bytes_text(facts.total_bytes), ", ", bytes_text(facts.free_bytes), " of it free")}};
+}
+
 /// The exit code: 8 where an invariant does not hold.
-int say_checks(const Console& console, Json& json) {
+int say_checks(const models::ComputeDevice& device, const Console& console, Json& json) {
   use_threads(available_threads());
   int code = 0;
   json["self_test"] = Json::array();
-  for (const EqualityCheck& check : self_test()) {
+  std::vector<EqualityCheck> checks = self_test();
+  if (!device.is_cpu())
+    for (EqualityCheck& check : device_self_test(device)) checks.push_back(std::move(check));
+  for (const EqualityCheck& check : checks) {
     const bool holds = check.differing == 0;
     if (!holds) code = static_cast<int>(ErrorKind::kInvariant);
     json["self_test"].push_back({{"check", check.name},
@@ -53,16 +70,22 @@ int say_checks(const Console& console, Json& json) {
 }
 
 int run_doctor(const Arguments& arguments, const Console& console) {
+  const models::ComputeDevice device =
+      models::open_device(arguments.get("--device").value_or("auto"));
   const Environment facts = environment();
-  Json json = {{"build", pairs_json(facts.build)},     {"libraries", pairs_json(library_facts())},
-               {"machine", pairs_json(facts.machine)}, {"inputs", pairs_json(default_inputs())},
-               {"warnings", facts.warnings},           {"threads", available_threads()}};
+  Json json = {{"build", pairs_json(facts.build)},
+               {"libraries", pairs_json(library_facts())},
+               {"machine", pairs_json(facts.machine)},
+               {"inputs", pairs_json(default_inputs())},
+               {"device", pairs_json(device_pairs(device))},
+               {"warnings", facts.warnings},
+               {"threads", available_threads()}};
   for (const std::string& line : version_lines()) console.say(line);
-  for (const Pairs& group : {Pairs(facts.machine), default_inputs()})
+  for (const Pairs& group : {Pairs(facts.machine), device_pairs(device), default_inputs()})
     for (const auto& [key, value] : group) console.say(text("  ", key, ": ", printable(value)));
   console.say(text("  threads that this process may use: ", available_threads()));
   for (const std::string& warning : facts.warnings) console.warn(warning);
-  const int code = arguments.has("--self-test") ? say_checks(console, json) : 0;
+  const int code = arguments.has("--self-test") ? say_checks(device, console, json) : 0;
   console.result(json);
   return code;
 }

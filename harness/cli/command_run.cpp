@@ -31,12 +31,14 @@ int print_config(Settings settings, const Console& console) {
   const Experiment experiment = make_experiment(settings);
   auto json = settings.to_json();
   json["dtype"]["effective"] = experiment.dtype;
+  json["device"]["effective"] = experiment.device;
   json["threads"]["effective"] = experiment.threads;
   console.result(json);
   for (const Setting& setting : known_settings()) {
     const auto& value = settings.value(setting.key);
     std::string shown = value.is_null() ? "(none)" : value.dump();
     if (setting.key == "dtype") shown += " -> " + experiment.dtype;
+    if (setting.key == "device") shown += " -> " + experiment.device;
     if (setting.key == "threads") shown += text(" -> ", experiment.threads);
     console.say(text(setting.key, " = ", printable(shown), "   [",
                      printable(settings.origin(setting.key)), "]"));

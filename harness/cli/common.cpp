@@ -19,6 +19,7 @@ std::vector<Flag> model_flags() {
            "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
           {"--out", "DIR", "out", "folder of the results; made where it is missing"},
           {"--dtype", "TYPE", "dtype", "fp32 (default), bf16, or auto: bf16 where the CPU has it"},
+          {"--device", "NAME", "device", "cpu (default), cuda, auto, or a plug-in's .so"},
           {"--threads", "K", "threads", "threads; default: all that this process may use"},
           {"--memory-limit", "BYTES", "memory_limit",
            "resident memory, such as 8GiB; default: what is available"},

@@ -8,7 +8,7 @@
 
 namespace plumb::harness {
 
-/// Flags that several commands have: --config, --set, --model, --dtype, --threads, --seed, --out.
+/// Flags that several commands have: --config, --set, --model, --dtype, --device, --threads, --seed, --out.
 std::vector<Flag> model_flags();
 std::vector<Flag> operator+(std::vector<Flag> a, const std::vector<Flag>& b);
 

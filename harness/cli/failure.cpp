@@ -31,9 +31,14 @@ int explain_torch(const c10::Error& error) {
   const bool memory = what.find("allocate memory") != std::string::npos ||
                       what.find("out of memory") != std::string::npos;
   if (memory)
-    return say(code(ErrorKind::kResource),
-               text("not enough memory (", first_line,
-                    "); take fewer --documents-per-step or fewer --threads, or --dtype bf16"));
+    return say(
+        code(ErrorKind::kResource),
+        text("not enough memory (", first_line,
+             "); take fewer --documents-per-step or fewer --threads, --dtype bf16, or a smaller "
+             "--memory-limit"));
+  if (what.find("CUDA error") != std::string::npos ||
+      what.find("CUBLAS_STATUS") != std::string::npos)
+    return say(code(ErrorKind::kResource), text("the device failed: ", first_line));
   return say(code(ErrorKind::kInternal), text("internal error in libtorch: ", first_line));
 }
 

@@ -6,6 +6,7 @@
 #include "base/json_fields.h"
 #include "harness/pipeline/memory_plan.h"
 #include "harness/verify/claims.h"
+#include "models/compute_device.h"
 #include "pruning/plan.h"
 #include "pruning/strategy.h"
 
@@ -54,6 +55,20 @@ uint64_t memory_limit(const Settings& settings) {
   }
 }
 
+/// Other devices than "auto" are opened where they are used: a report can be written again where there is none.
+void decide_device(const Settings& settings, Experiment& e) {
+  e.device = settings.text_of("device");
+  if (e.device == "auto") {
+    const models::ComputeDevice device = models::open_device("auto");
+    e.device = device.is_cpu() ? "cpu" : "cuda";
+    e.device_reason = device.reason;
+  } else if (e.device != "cpu" && e.device != "cuda" && !e.device.ends_with(".so")) {
+    throw Error(ErrorKind::kUsage,
+                text(settings.origin("device"), ": device is '", e.device,
+                     "', needed cpu, cuda, auto or the file of a plug-in (.so)"));
+  }
+}
+
 void require_strategies(const Settings& settings, const Experiment& experiment) {
   std::vector<std::string> known;
   for (const std::string& name : pruning::strategy_names())
@@ -88,6 +103,7 @@ Experiment make_experiment(Settings& settings) {
   Experiment e;
   e.dtype = decide_dtype(settings);
   settings.choose_dtype(e.dtype);
+  decide_device(settings, e);
   e.name = settings.text_of("name");
   e.model = settings.text_of("model");
   e.out = settings.text_of("out");

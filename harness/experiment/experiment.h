@@ -24,9 +24,11 @@ struct Experiment {
   std::string model;  ///< as named; after find_model a path
   models::Origin model_origin;
   std::string out;
-  std::string dtype;                ///< "fp32" or "bf16"
+  std::string dtype;   ///< "fp32" or "bf16"
+  std::string device;  ///< "cpu", "cuda" or the file of a plug-in; see models/compute_device.h
+  std::string device_reason;        ///< "auto" that took the CPU: why
   int64_t threads = 0;              ///< at least 1
-  uint64_t memory_limit_bytes = 0;  ///< of resident memory; 0: what is available
+  uint64_t memory_limit_bytes = 0;  ///< of resident memory, and of a device's; 0: what is available
   uint64_t seed = 0;
   bool special_tokens = false;
   int64_t documents_per_step = 8;
@@ -52,8 +54,8 @@ struct Experiment {
   bool overlapping_documents() const { return calibration_text().file == validation.file; }
 };
 
-/// Fills an experiment: dtype "auto" and threads 0 are decided here, "by_dtype" is applied to `settings`.
-/// Error{kUsage} for an unknown dtype or strategy, and for claims that do not exist.
+/// Fills an experiment: dtype "auto", device "auto" and threads 0 are decided here, "by_dtype" is applied to `settings`.
+/// Error{kUsage} for an unknown dtype, device or strategy, and for claims that do not exist.
 Experiment make_experiment(Settings& settings);
 
 /// The values of n that a sweep or a measurement over `block_count` blocks asks for. Error{kUsage} with the allowed

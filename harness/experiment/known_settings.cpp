@@ -13,6 +13,7 @@ const std::vector<Setting>& known_settings() {
        "a GGUF file, a folder with config.json and safetensors, or org/name[@revision] of the Hub"},
       {"out", kText, nullptr, 0, "the folder that the results go to"},
       {"dtype", kText, "fp32", 0, "fp32, bf16, or auto: bf16 where the CPU has units for it"},
+      {"device", kText, "cpu", 0, "cpu, cuda, auto (cuda where it works), or a plug-in's .so"},
       {"threads", kCount, 0, 0, "threads of libtorch; 0: all that this process may use"},
       {"memory_limit", kText, "auto", 0,
        "resident bytes, such as 8GiB; auto: what is available. Larger models are streamed"},

@@ -10,6 +10,7 @@
 #include "base/json_fields.h"
 #include "harness/pipeline/child_process.h"
 #include "harness/pipeline/memory_plan.h"
+#include "harness/pipeline/placement.h"
 #include "harness/pipeline/stages.h"
 #include "metrics/cost/cost.h"
 #include "pruning/strategy.h"
@@ -49,6 +50,8 @@ std::vector<std::string> child_arguments(const Experiment& e, int64_t n) {
           e.model,
           "--dtype",
           e.dtype,
+          "--device",
+          e.device,
           "--threads",
           number(e.threads),
           "--n",
@@ -87,6 +90,7 @@ CostPoint read_point(const ChildOutput& child, int64_t n) {
 
 CostPoint measure_one(const Experiment& experiment, int64_t n) {
   use_threads(experiment.threads);
+  device_of(experiment);
   CostPoint point;
   point.n = n;
   const uint64_t baseline = metrics::resident_bytes();
@@ -98,7 +102,9 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
       throw Error(ErrorKind::kUsage, text("--n is ", n, ", needed 0..", blocks - 1));
     const auto plan = cost_plan(blocks, n);
     point.removed = plan.removed_text();
-    return models::Decoder::load(checkpoint, models::parse_dtype(experiment.dtype), plan.kept());
+    return placed(
+        models::Decoder::load(checkpoint, models::parse_dtype(experiment.dtype), plan.kept()),
+        experiment, experiment.memory_limit_bytes);
   }();
   map_tensors(false);
   point.peak_excludes_loading = reset_peak();

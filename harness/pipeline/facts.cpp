@@ -8,7 +8,7 @@
 
 #include "base/environment.h"
 #include "base/error.h"
-#include "models/device.h"
+#include "models/compute_device.h"
 
 namespace plumb::harness {
 
@@ -103,12 +103,20 @@ Pairs text_pairs(const TextFacts& t) {
           {"documents", text(t.documents.size(), " x ", t.token_count, " tokens")}};
 }
 
-Pairs library_facts() {
+Pairs library_facts(const std::string& device) {
+  const models::ComputeDevice opened = models::open_device(device);
   const std::string reason = models::cuda_unavailable_reason();
-  return {{"libtorch", TORCH_VERSION},
-          {"CPU capability of libtorch", at::get_cpu_capability()},
-          {"bf16 units", cpu_has_bf16_units() ? "yes" : "no"},
-          {"CUDA plug-in", reason.empty() ? "usable" : "not used: " + reason}};
+  Pairs out = {{"libtorch", TORCH_VERSION},
+               {"CPU capability of libtorch", at::get_cpu_capability()},
+               {"bf16 units", cpu_has_bf16_units() ? "yes" : "no"},
+               {"CUDA plug-in", reason.empty() ? "usable" : "not used: " + reason},
+               {"device", opened.name}};
+  if (opened.is_cpu()) return out;
+  const models::DeviceFacts facts = opened.facts();
+  out.emplace_back("device product", facts.name);
+  out.emplace_back("device driver", facts.driver);
+  out.emplace_back("device memory", text(facts.total_bytes, " bytes"));
+  return out;
 }
 
 Json pairs_json(const Pairs& pairs) {
@@ -124,8 +132,9 @@ Pairs pairs_from_json(const Json& json) {
 }
 
 Json common_json(const Experiment& e, const ModelFacts& model) {
-  return {{"plumb", version_line()}, {"model", to_json(model)}, {"dtype", e.dtype},
-          {"threads", e.threads},    {"seed", e.seed},          {"policy", pairs_json(policy(e))}};
+  return {{"plumb", version_line()}, {"model", to_json(model)},          {"dtype", e.dtype},
+          {"device", e.device},      {"device_reason", e.device_reason}, {"threads", e.threads},
+          {"seed", e.seed},          {"policy", pairs_json(policy(e))}};
 }
 
 }  // namespace plumb::harness

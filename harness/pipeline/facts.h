@@ -40,8 +40,9 @@ ModelFacts model_facts_from_json(const nlohmann::ordered_json& json);
 /// How texts were cut and sampled, which states were compared: the choices that the paper leaves open.
 Pairs policy(const Experiment& experiment);
 Pairs text_pairs(const TextFacts& text);
-/// Versions of libtorch and the CPU capability that it uses, whether the CUDA plug-in is there.
-Pairs library_facts();
+/// Versions of libtorch and the CPU capability that it uses, whether the CUDA plug-in is there; and what `device` is:
+/// product, driver and memory. Error{kResource} where it is asked for another device than the CPU that cannot be used.
+Pairs library_facts(const std::string& device = "cpu");
 nlohmann::ordered_json pairs_json(const Pairs& pairs);
 Pairs pairs_from_json(const nlohmann::ordered_json& json);
 

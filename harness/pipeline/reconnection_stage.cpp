@@ -52,7 +52,7 @@ void for_logits(const models::Decoder& decoder, const models::TokenBatch& batch,
   const at::Tensor rows = x.view({-1, x.size(-1)});
   for (int64_t first = 0; first < rows.size(0); first += kPositions) {
     const int64_t count = std::min(kPositions, rows.size(0) - first);
-    const at::Tensor logits = decoder.logits(rows.narrow(0, first, count));
+    const at::Tensor logits = decoder.logits(rows.narrow(0, first, count)).to(at::kCPU);
     take(std::vector<float>(logits.const_data_ptr<float>(),
                             logits.const_data_ptr<float>() + logits.numel()));
   }

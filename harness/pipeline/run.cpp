@@ -105,6 +105,8 @@ void warn_of_choices(Run& run) {
     run.warnings.push_back(
         text("calibration: ", run.experiment.same_documents() ? "same" : "overlapping",
              " documents; the plans were chosen on text that they are judged on"));
+  if (!run.experiment.device_reason.empty())
+    run.warnings.push_back(text("device auto took the CPU: ", run.experiment.device_reason));
   if (run.model.license.empty()) run.warnings.push_back("the model's file names no licence");
 }
 
@@ -134,7 +136,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   Session& session = runner.session();
   run.model = model_facts(session.checkpoint(), e.model_origin);
   run.environment = environment();
-  run.libraries = library_facts();
+  run.libraries = library_facts(e.device);
   run.text_licence = text_licence(e);
   warn_of_choices(run);
   const int64_t blocks = run.model.block_count;

@@ -47,6 +47,7 @@ void read_facts(const Json& record, Run& run) {
   run.settings = Settings::from_json(record.at("settings"));
   run.experiment = make_experiment(run.settings);
   run.experiment.dtype = record.at("dtype");  // "auto" and 0 threads were decided where it ran
+  run.experiment.device = record.at("device");
   run.experiment.threads = record.at("threads");
   run.model = model_facts_from_json(record.at("model"));
   run.environment.build = pairs_from_json(record.at("environment").at("build"));
@@ -72,6 +73,7 @@ void save_run_record(const Run& run, const Json& entries) {
   const Json record = {{"entries", entries},
                        {"settings", run.settings.to_json()},
                        {"dtype", run.experiment.dtype},
+                       {"device", run.experiment.device},
                        {"threads", run.experiment.threads},
                        {"model", to_json(run.model)},
                        {"environment", environment_json(run.environment)},

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "harness/cli/signals.h"
 #include "harness/datasets/documents.h"
+#include "harness/pipeline/placement.h"
 #include "metrics/cost/cost.h"
 
 namespace plumb::harness {
@@ -14,6 +15,7 @@ void use_threads(int64_t threads) { at::set_num_threads(static_cast<int>(threads
 
 Session::Session(const Experiment& experiment) : experiment_(experiment) {
   use_threads(experiment_.threads);
+  device_of(experiment_);  // what is not there is said before anything is read
 }
 
 const models::Checkpoint& Session::checkpoint() {
@@ -39,8 +41,9 @@ models::Decoder Session::decoder_of(const models::Checkpoint& checkpoint) {
   decoder_.reset();
   const MemoryPlan& plan = memory_plan();
   const models::Dtype dtype = models::parse_dtype(experiment_.dtype);
-  return plan.streamed ? models::Decoder::stream(checkpoint, dtype, plan.pin_last)
-                       : models::Decoder::load(checkpoint, dtype);
+  return placed(plan.streamed ? models::Decoder::stream(checkpoint, dtype, plan.pin_last)
+                              : models::Decoder::load(checkpoint, dtype),
+                experiment_, experiment_.memory_limit_bytes);
 }
 
 const MemoryPlan& Session::memory_plan() {

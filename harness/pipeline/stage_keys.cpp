@@ -43,9 +43,10 @@ Json machine_key(const Environment& environment) {
 StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environment& environment) {
   const Json common = {{"format", kFormat},
                        {"version", version_line()},
-                       {"libraries", pairs_json(library_facts())},
+                       {"libraries", pairs_json(library_facts(e.device))},
                        {"model", model.sha256},
                        {"dtype", e.dtype},
+                       {"device", e.device},
                        {"threads", e.threads},
                        {"documents_per_step", e.documents_per_step},
                        {"special_tokens", e.special_tokens}};

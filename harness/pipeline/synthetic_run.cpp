@@ -1,5 +1,7 @@
 #include "harness/pipeline/synthetic_run.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/rng.h"
 #include "fixtures/synthetic/tiny_decoder.h"
@@ -7,6 +9,8 @@
 #include "harness/pipeline/stages.h"
 #include "harness/presentation/presentation.h"
 #include "metrics/similarity/profile.h"
+#include "models/device_tolerance.h"
+#include "pruning/strategy.h"
 
 namespace plumb::harness {
 
@@ -83,17 +87,76 @@ EqualityCheck report_stands(const Run& run) {
   return check;
 }
 
+fixtures::TinyDecoderOptions eight_blocks(models::Dtype dtype) {
+  fixtures::TinyDecoderOptions options;
+  options.block_count = 8;
+  options.dtype = dtype;
+  return options;
+}
+
+std::vector<double> losses_of(const models::Decoder& decoder, const models::TokenBatch& batch,
+                              const std::vector<pruning::PruningPlan>& plans) {
+  std::vector<double> out;
+  for (const auto& row : pruning::sweep(decoder, batch, plans, synthetic_options()).loss_nats)
+    out.insert(out.end(), row.begin(), row.end());
+  return out;
+}
+
+/// Losses that are not the CPU's within the tolerance count as differing.
+EqualityCheck within_tolerance(const models::Decoder& decoder, const std::vector<double>& cpu,
+                               const std::vector<double>& device) {
+  EqualityCheck check = compare_bits(
+      "device against CPU",
+      text("losses in ", models::dtype_name(decoder.dtype()), " within the tolerance of devices"),
+      cpu, device);
+  check.differing = 0;
+  for (size_t i = 0; i < cpu.size(); ++i)
+    check.differing +=
+        !(std::abs(cpu[i] - device[i]) <=
+          models::device_loss_tolerance(decoder.dtype(), decoder.block_count(), cpu[i]));
+  return check;
+}
+
 }  // namespace
 
 std::vector<EqualityCheck> self_test() {
   auto checks = planted_identity_checks();
-  fixtures::TinyDecoderOptions options;
-  options.block_count = 8;
-  const auto decoder = fixtures::tiny_decoder(options);
-  const auto batch = random_batch(options.vocabulary_size);
+  const auto decoder = fixtures::tiny_decoder(eight_blocks(models::Dtype::kFp32));
+  const auto batch = random_batch(decoder.config().vocabulary_size);
   const Run run = synthetic_run(decoder, batch);
   checks.push_back(walk_against_alone(decoder, batch, run.sweep));
   checks.push_back(report_stands(run));
+  return checks;
+}
+
+std::vector<EqualityCheck> device_self_test(const models::ComputeDevice& device) {
+  constexpr uint64_t kAll = uint64_t{1} << 40;
+  std::vector<EqualityCheck> checks;
+  std::vector<pruning::PruningPlan> plans;
+  pruning::StrategyInputs inputs;
+  inputs.block_count = 8;
+  for (const int64_t n : {0, 2, 5})
+    for (const char* strategy : {"simple", "random"})
+      plans.push_back(pruning::make_plan(strategy, n, inputs));
+  for (const models::Dtype dtype : {models::Dtype::kFp32, models::Dtype::kBf16}) {
+    const auto cpu = fixtures::tiny_decoder(eight_blocks(dtype));
+    const auto batch = random_batch(cpu.config().vocabulary_size);
+    const auto expected = losses_of(cpu, batch, plans);
+    const auto resident = cpu.on(device.device, kAll);
+    const auto together = losses_of(resident, batch, plans);
+    checks.push_back(within_tolerance(cpu, expected, together));
+    std::vector<double> alone;
+    for (const auto& plan : plans) {
+      const auto one = losses_of(resident, batch, {plan});
+      alone.insert(alone.end(), one.begin(), one.end());
+    }
+    checks.push_back(compare_bits("one walk against plans alone on the device",
+                                  text("losses of ", plans.size(), " plans"), together, alone));
+    const auto streamed = cpu.on(device.device, cpu.block_bytes() / 2);
+    checks.push_back(compare_bits("streamed against resident on the device",
+                                  text("losses of ", plans.size(), " plans, half of the blocks"),
+                                  together, losses_of(streamed, batch, plans)));
+  }
   return checks;
 }
 

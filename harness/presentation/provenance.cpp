@@ -33,6 +33,7 @@ void append(Pairs& to, const Pairs& more) { to.insert(to.end(), more.begin(), mo
 
 Pairs settings_pairs(const Run& run) {
   Pairs out = {{"dtype in effect", run.experiment.dtype},
+               {"device in effect", run.experiment.device},
                {"threads in effect", text(run.experiment.threads)}};
   for (const Setting& setting : known_settings()) {
     const auto& value = run.settings.value(setting.key);

@@ -57,6 +57,7 @@ std::vector<double> decode_ms_per_token(const Decoder& decoder, const CostOption
     cache.length = options.decode_context;
     for (int64_t i = 0; i < options.decode_tokens; ++i)
       last_logits(decoder, decoder.forward_cached(tokens.narrow(1, i, 1), cache));
+    decoder.wait();
   });
   for (double& value : ms) value /= static_cast<double>(options.decode_tokens);
   return ms;
@@ -73,10 +74,13 @@ Cost measure_latency(const Decoder& decoder, const CostOptions& options) {
   cost.weight_bytes = decoder.weight_bytes();
   const at::Tensor tokens = random_tokens(decoder, options.prefill_tokens);
   const at::Tensor embedded = decoder.embed(tokens);
-  cost.prefill_blocks_ms =
-      repeated_ms("prefill_blocks", options.repetitions, [&] { run_blocks(decoder, embedded); });
+  cost.prefill_blocks_ms = repeated_ms("prefill_blocks", options.repetitions, [&] {
+    run_blocks(decoder, embedded);
+    decoder.wait();
+  });
   cost.prefill_ms = repeated_ms("prefill", options.repetitions, [&] {
     last_logits(decoder, run_blocks(decoder, decoder.embed(tokens)));
+    decoder.wait();
   });
   cost.decode_ms_per_token = decode_ms_per_token(decoder, options);
   return cost;

@@ -1,8 +1,10 @@
 #include "metrics/similarity/profile.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -76,6 +78,24 @@ std::string state_name(int64_t l) {
   fail_at(batch, document, input ? l : l + 1, position, zero ? "zero" : "not finite");
 }
 
+/// Products of the first `count` rows of x and y on a device, summed in double there: what comes back is three numbers
+/// a row. Rows go in parts, because their wide copies are four times as large.
+std::vector<RowProducts> device_products(const at::Tensor& x, const at::Tensor& y, int64_t count) {
+  const int64_t D = x.size(2), part = std::max<int64_t>(1, (int64_t{16} << 20) / D);
+  std::vector<RowProducts> rows;
+  for (int64_t first = 0; first < count; first += part) {
+    const int64_t n = std::min(part, count - first);
+    const at::Tensor a = x.view({-1, D}).narrow(0, first, n).to(at::kDouble),
+                     b = y.view({-1, D}).narrow(0, first, n).to(at::kDouble);
+    const at::Tensor sums =
+        at::stack({(a * b).sum(1), (a * a).sum(1), (b * b).sum(1)}, 1).to(at::kCPU).contiguous();
+    const double* value = sums.const_data_ptr<double>();
+    for (int64_t row = 0; row < n; ++row, value += 3)
+      rows.push_back({value[0], value[1], value[2]});
+  }
+  return rows;
+}
+
 /// Sum over the step's documents of the cosines of x^(l) and x^(l+1) at every position. Rows are
 /// shared out over threads; the sum runs in their order, so it does not depend on the threads.
 double cosine_sum(const TokenBatch& batch, const Step& step, int64_t l, const at::Tensor& x,
@@ -88,7 +108,9 @@ double cosine_sum(const TokenBatch& batch, const Step& step, int64_t l, const at
         rows[static_cast<size_t>(row)] = row_products(input + row * D, output + row * D, D);
     });
   };
-  if (x.scalar_type() == at::kBFloat16)
+  if (!x.device().is_cpu())
+    rows = device_products(x, y, step.count * T);
+  else if (x.scalar_type() == at::kBFloat16)
     fill(x.const_data_ptr<at::BFloat16>(), y.const_data_ptr<at::BFloat16>());
   else
     fill(x.const_data_ptr<float>(), y.const_data_ptr<float>());
@@ -185,7 +207,8 @@ class Pass {
     const at::Tensor x = decoder_.embed(padded_tokens(batch_, steps_[step], B_)).contiguous();
     // One piece of memory: pieces of a state each would lie between activations that come and go, and keep the heap
     // from using their places again.
-    states_[step] = at::empty({L_ + 2, steps_[step].count, x.size(-1)}, x.options());
+    states_[step] =
+        at::empty({L_ + 2, steps_[step].count, x.size(-1)}, x.options().device(at::kCPU));
     keep(step, 0, x);
     carry(step, -1, x);
   }

@@ -3,6 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdio>
+
 #include "models/device.h"
 #include "models/kernels/nf4_cuda.h"
 
@@ -17,6 +19,27 @@ const char* device_count(int* count) {
   *count = 0;
   const char* why = message(cudaGetDeviceCount(count));
   if (why != nullptr) *count = 0;
+  return why;
+}
+
+const char* device_facts(int index, DeviceFacts* facts) {
+  *facts = {};
+  cudaDeviceProp properties;
+  if (const char* why = message(cudaGetDeviceProperties(&properties, index))) return why;
+  std::snprintf(facts->name, sizeof facts->name, "%.90s, compute capability %d.%d", properties.name,
+                properties.major, properties.minor);
+  int driver = 0;
+  if (const char* why = message(cudaDriverGetVersion(&driver))) return why;
+  std::snprintf(facts->driver, sizeof facts->driver, "CUDA driver %d.%d", driver / 1000,
+                driver % 1000 / 10);
+  int before = 0;
+  if (const char* why = message(cudaGetDevice(&before))) return why;
+  if (const char* why = message(cudaSetDevice(index))) return why;
+  size_t free = 0, total = 0;
+  const char* why = message(cudaMemGetInfo(&free, &total));
+  cudaSetDevice(before);
+  facts->free_bytes = free;
+  facts->total_bytes = total;
   return why;
 }
 
@@ -41,7 +64,10 @@ const char* copy_to_host(void* host, const void* device, uint64_t bytes) {
 constexpr KernelTable kTable = {
     .version = kKernelTableVersion,
     .device_name = "cuda",
+    .aten_device = "cuda:0",
+    .aten_library = "libtorch_cuda.so",
     .device_count = device_count,
+    .device_facts = device_facts,
     .nf4_dequantize = nf4_dequantize,
     .allocate = allocate,
     .release = release,

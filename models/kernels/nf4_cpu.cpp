@@ -1,5 +1,7 @@
 #include <ATen/Parallel.h>
+#if defined(__x86_64__)
 #include <immintrin.h>
+#endif
 
 #include <vector>
 
@@ -18,6 +20,8 @@
 
 namespace plumb::models {
 namespace {
+
+#if defined(__x86_64__)
 
 constexpr int64_t kStep = 32;  // weights per vector step; a block is two of them
 
@@ -73,6 +77,8 @@ __attribute__((target("avx2"))) void blocks_avx2(const uint8_t* codes, const flo
   }
 }
 
+#endif  // x86-64
+
 void blocks_scalar(const uint8_t* codes, const float* absmax, float* out, int64_t begin,
                    int64_t end) {
   for (int64_t i = begin * kNf4Block; i < end * kNf4Block; i += 2) {
@@ -85,9 +91,11 @@ void blocks_scalar(const uint8_t* codes, const float* absmax, float* out, int64_
 
 using BlocksKernel = void (*)(const uint8_t*, const float*, float*, int64_t, int64_t);
 
-BlocksKernel kernel_for(std::string_view instruction_set) {
+BlocksKernel kernel_for([[maybe_unused]] std::string_view instruction_set) {
+#if defined(__x86_64__)
   if (instruction_set == "avx512") return blocks_avx512;
   if (instruction_set == "avx2") return blocks_avx2;
+#endif
   return blocks_scalar;
 }
 
@@ -110,9 +118,11 @@ void dequantize(BlocksKernel kernel, std::span<const uint8_t> codes, std::span<c
 std::span<const std::string_view> nf4_instruction_sets() {
   static const std::vector<std::string_view> sets = [] {
     std::vector<std::string_view> found;
+#if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx2"))
       found.push_back("avx512");
     if (__builtin_cpu_supports("avx2")) found.push_back("avx2");
+#endif
     found.push_back("scalar");
     return found;
   }();

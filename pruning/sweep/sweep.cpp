@@ -165,7 +165,8 @@ class Walk {
   }
 
   void measure(size_t plan, const Step& step, const at::Tensor& x) {
-    const at::Tensor rows = x.view({-1, x.size(-1)}).index_select(0, step.state_rows);
+    const at::Tensor rows =
+        x.view({-1, x.size(-1)}).index_select(0, step.state_rows.to(x.device()));
     const at::Tensor losses = decoder_.cross_entropy(rows, step.targets).contiguous();
     const auto P = static_cast<size_t>(losses.size(0) / step.count);
     for (int64_t b = 0; b < step.count; ++b) {
