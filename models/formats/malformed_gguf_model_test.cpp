@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "models/formats/checkpoint.h"
-#include "models/formats/malformed_gguf.h"
+#include "models/formats/malformed_gguf_testing.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::models {

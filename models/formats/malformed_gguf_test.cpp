@@ -2,8 +2,6 @@
 // counts near 2^64 whose product with an element's size is small again, lengths whose sum with the position is, padding
 // that carries an offset over the end, arrays in arrays.
 
-#include "models/formats/malformed_gguf.h"
-
 #include <gmock/gmock.h>
 
 #include <limits>
@@ -11,6 +9,7 @@
 #include "base/error.h"
 #include "base/testing.h"
 #include "models/formats/checkpoint.h"
+#include "models/formats/malformed_gguf_testing.h"
 
 namespace plumb::models {
 namespace {
