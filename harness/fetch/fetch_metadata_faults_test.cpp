@@ -128,6 +128,8 @@ TEST(FetchListing, ThatIsNoneIsAnError) {
       {"no siblings", std::string("{\"sha\": \"") + kCommit + "\"}"},
       {"siblings that are a word",
        std::string("{\"sha\": \"") + kCommit + "\", \"siblings\": \"x\"}"},
+      {"siblings that are an object",
+       std::string("{\"sha\": \"") + kCommit + "\", \"siblings\": {}}"},
       {"a sibling without a name",
        std::string("{\"sha\": \"") + kCommit + "\", \"siblings\": [{\"size\": 1}]}"},
       {"deeper than any listing", std::string(200'000, '[')},

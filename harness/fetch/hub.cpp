@@ -33,7 +33,8 @@ Listing parse_listing(const std::string& body) {
   try {
     const auto json = parse_json(body);
     listing.commit = json.at("sha").get<std::string>();
-    for (const auto& sibling : json.at("siblings"))
+    for (const auto& sibling :
+         json.at("siblings").get_ref<const nlohmann::ordered_json::array_t&>())
       listing.names.push_back(sibling.at("rfilename").get<std::string>());
   } catch (const std::exception&) {
     throw Error(ErrorKind::kNetwork,
@@ -151,7 +152,7 @@ std::vector<std::string> HubClient::list_folder(const HubId& id, const std::stri
     const std::string body = text_of(page, id, response, false);
     try {
       const auto json = parse_json(body);
-      for (const auto& entry : json)
+      for (const auto& entry : json.get_ref<const nlohmann::ordered_json::array_t&>())
         if (entry.at("type") == "file") names.push_back(entry.at("path").get<std::string>());
     } catch (const std::exception&) {
       throw Error(ErrorKind::kNetwork,
