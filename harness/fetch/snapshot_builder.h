@@ -29,7 +29,7 @@ class SnapshotBuilder {
   void fetch(const std::vector<std::string>& names);    ///< and the bytes
   std::filesystem::path path(const std::string& name) const { return snapshot_.folder / name; }
 
-  /// What came of it; the last call. `is_fetched`: the revision is written down as this commit.
+  /// What came of it: files of the last look_up or fetch; the last call. `is_fetched`: the revision is written down as this commit.
   Snapshot take(bool is_fetched);
 
  private:
