@@ -93,13 +93,13 @@ function(plumb_discover target folder)
   set(common DISCOVERY_TIMEOUT 120)
   gtest_discover_tests(${target} ${common} TEST_FILTER "-*Long*:*SmolLm2*:*Golden*:*Cuda*:Cases/*"
     PROPERTIES TIMEOUT 900 LABELS ${folder})
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*SmolLm2*-*Long*"
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*SmolLm2*-*Long*:Cases/*"
     PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS "${folder};model")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Golden*-*Long*:*SmolLm2*"
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Golden*-*Long*:*SmolLm2*:Cases/*"
     PROPERTIES TIMEOUT 900 LABELS "${folder};golden")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Cuda*-*Long*:*SmolLm2*:*Golden*"
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Cuda*-*Long*:*SmolLm2*:*Golden*:Cases/*"
     PROPERTIES TIMEOUT 900 LABELS "${folder};gpu")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Long*"
+  gtest_discover_tests(${target} ${common} TEST_FILTER "*Long*-Cases/*"
     PROPERTIES TIMEOUT 3600 RUN_SERIAL ON LABELS "${folder};long")
 endfunction()
 

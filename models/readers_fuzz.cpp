@@ -1,11 +1,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <span>
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "models/formats/config_sources.h"
 #include "models/formats/gguf.h"
 #include "models/formats/model_folder.h"
@@ -16,6 +16,8 @@
 
 namespace plumb::models::fuzz {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::string_view kText = "The caf\u00e9 s  12345 <s></s>\n\n \u6df1\U0001f600!";
 
@@ -41,15 +43,21 @@ std::span<const std::byte> as_bytes(std::string_view bytes) {
   return std::as_bytes(std::span(bytes));
 }
 
-/// A tokenizer is opened by its name.
-std::filesystem::path written(std::string_view bytes, const char* name) {
-  static const std::filesystem::path folder = [] {
-    auto made = std::filesystem::temp_directory_path() / text("plumb_fuzz_", ::getpid());
-    std::filesystem::create_directories(made);
-    return made;
-  }();
-  write_file_atomically(folder / name, bytes);
-  return folder / name;
+/// A folder of this process, gone with it: a tokenizer is opened by its name.
+struct Scratch {
+  fs::path path = fs::temp_directory_path() / text("plumb_fuzz_", ::getpid());
+  Scratch() { fs::create_directories(path); }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+fs::path written(std::string_view bytes, const char* name) {
+  static const Scratch scratch;
+  std::ofstream(scratch.path / name, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return scratch.path / name;
 }
 
 }  // namespace

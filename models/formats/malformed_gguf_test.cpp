@@ -110,7 +110,7 @@ std::vector<MalformedCase> strings() {
       with("StringLengthMost", "x", lies(kMost), {"'x': a string needs 18446744073709551615"}),
       with("StringLengthTwoToThe63", "x", lies(kHuge), {"'x': a string needs 9223372036854775808"}),
       with("StringLengthWhoseSumWraps", "x", lies(kMost - 500), {"'x': a string needs"}),
-      with("StringLongerThanTheFile", "x", lies(uint64_t{1} << 32), {"needs 4294967296 bytes"}),
+      with("StringBeyondTheFile", "x", lies(uint64_t{1} << 32), {"needs 4294967296 bytes"}),
       bytes("StringOfHundredMegabytes",
             [] {
               GgufFile file = sound();
