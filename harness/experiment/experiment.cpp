@@ -142,8 +142,10 @@ std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_co
 
 std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count) {
   if (!experiment.cost_n.empty()) return counts(experiment.cost_n, "cost.n", block_count - 1);
+  // As far as a sweep goes, and at least one block removed where there is one to remove.
+  const int64_t most = std::min(std::max<int64_t>(block_count - 2, 1), block_count - 1);
   std::vector<int64_t> values;
-  for (int64_t i = 0; i < 5; ++i) values.push_back(i * (block_count - 1) / 4);
+  for (int64_t i = 0; i < 5; ++i) values.push_back(i * most / 4);
   values.erase(std::unique(values.begin(), values.end()), values.end());
   return values;
 }
