@@ -41,15 +41,24 @@ class Descriptor {
   int number_;
 };
 
+struct stat status_of(int descriptor, const fs::path& path) {
+  struct stat status = {};
+  if (::fstat(descriptor, &status) != 0)
+    throw Error(ErrorKind::kInput, text("cannot examine '", path.string(), "': ", reason(errno)));
+  return status;
+}
+
+std::chrono::nanoseconds nanoseconds_of(const timespec& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 /// Opens for reading and gives the size; Error{kInput} for what is no regular file. O_NONBLOCK, as a
 /// FIFO would be waited for until somebody writes into it; a regular file knows no difference.
 Descriptor open_regular(const fs::path& path, uint64_t& size) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid())
     throw Error(ErrorKind::kInput, text("cannot open '", path.string(), "': ", reason(errno)));
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0)
-    throw Error(ErrorKind::kInput, text("cannot examine '", path.string(), "': ", reason(errno)));
+  const struct stat status = status_of(file.get(), path);
   if (!S_ISREG(status.st_mode))
     throw Error(ErrorKind::kInput, text("'", path.string(), "' is ",
                                         S_ISDIR(status.st_mode) ? "a folder" : "a special file",
@@ -177,6 +186,18 @@ void InputFile::read(uint64_t begin, std::span<std::byte> out) const {
     begin += static_cast<uint64_t>(got);
     out = out.subspan(static_cast<size_t>(got));
   }
+}
+
+std::string InputFile::state() const {
+  const struct stat status = status_of(descriptor_, path_);
+  return text(status.st_dev, " ", status.st_ino, " ", status.st_size, " ",
+              nanoseconds_of(status.st_mtim).count(), " ", nanoseconds_of(status.st_ctim).count());
+}
+
+std::chrono::system_clock::time_point InputFile::last_change() const {
+  const struct stat status = status_of(descriptor_, path_);
+  return std::chrono::system_clock::time_point(
+      std::max(nanoseconds_of(status.st_mtim), nanoseconds_of(status.st_ctim)));
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {

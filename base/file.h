@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -38,6 +39,11 @@ class InputFile {
   /// The bytes from `begin` on into `out`. Error{kInput} where the file has become shorter or
   /// cannot be read.
   void read(uint64_t begin, std::span<std::byte> out) const;
+  /// What tells the file as it is now from any other file and any other state of it: device, inode, size, and the times
+  /// of its last write and last change in nanoseconds. Error{kInput} where the system does not say.
+  std::string state() const;
+  /// The later of both times.
+  std::chrono::system_clock::time_point last_change() const;
 
  private:
   std::filesystem::path path_;

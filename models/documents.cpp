@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "base/remembered_hash.h"
 #include "models/document_reader.h"
 
 namespace plumb::models {
@@ -13,7 +13,7 @@ std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// `use` with the documents of a file in one of the formats of models/documents.h, and its bytes.
+/// `use` with the documents of a file in one of the formats of models/documents.h.
 template <typename Use>
 auto with_documents(const std::filesystem::path& file, Use use) {
   const MappedFile mapped(file);
@@ -23,7 +23,7 @@ auto with_documents(const std::filesystem::path& file, Use use) {
   } catch (const Error& error) {
     throw error.within(file.filename().string());
   }
-  return use(*documents, mapped);
+  return use(*documents);
 }
 
 /// The batch but for its hash.
@@ -61,9 +61,8 @@ TokenBatch select(const std::filesystem::path& file, DocumentSource& documents,
 }  // namespace
 
 std::vector<Document> read_documents(const std::filesystem::path& file) {
-  return with_documents(file, [&](DocumentSource& documents, const MappedFile&) {
-    return read_documents(file, documents);
-  });
+  return with_documents(file,
+                        [&](DocumentSource& documents) { return read_documents(file, documents); });
 }
 
 std::vector<Document> read_documents(const std::filesystem::path& file, DocumentSource& documents) {
@@ -81,9 +80,9 @@ std::vector<Document> read_documents(const std::filesystem::path& file, Document
 
 TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& tokenizer,
                             int64_t max_tokens, int64_t limit, bool special_tokens) {
-  return with_documents(file, [&](DocumentSource& documents, const MappedFile& mapped) {
+  return with_documents(file, [&](DocumentSource& documents) {
     TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);
-    batch.sha256 = sha256_hex(mapped.bytes());
+    batch.sha256 = remembered_sha256(file);
     return batch;
   });
 }
@@ -92,7 +91,7 @@ TokenBatch select_documents(const std::filesystem::path& file, DocumentSource& d
                             const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
                             bool special_tokens) {
   TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);
-  batch.sha256 = sha256_of_file(file);
+  batch.sha256 = remembered_sha256(file);
   return batch;
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/remembered_hash.h"
 #include "harness/cli/console.h"
 
 namespace plumb::harness {
@@ -172,6 +173,7 @@ void download_blob(const RepositoryCache& cache, HubClient& client, const HubSet
     count.here = part.size();
     Download(client, settings, order, part, count, stop).run();
     part.publish(cache.blob(wanted.etag));
+    remember_sha256(cache.blob(wanted.etag), wanted.etag);  // of an etag that is one
   }
   count.here = wanted.size_bytes;
 }

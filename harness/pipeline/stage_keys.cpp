@@ -1,8 +1,9 @@
 #include "harness/pipeline/stage_keys.h"
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/remembered_hash.h"
 #include "harness/pipeline/stage_cache.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace plumb::harness {
 
@@ -16,7 +17,7 @@ std::string text_hash(const TextChoice& choice, const std::string& key) {
   if (choice.file.empty())
     throw Error(ErrorKind::kUsage, text("no text was named, needed ", key, ".documents"));
   try {
-    return sha256_of_file(choice.file);
+    return remembered_sha256(choice.file);
   } catch (const Error& error) {
     throw Error(error.kind(),
                 text(error.what(), " (", key, ".documents; ./run makes the default ones)"),
@@ -45,6 +46,7 @@ StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environ
                        {"version", version_line()},
                        {"libraries", pairs_json(library_facts(e.device))},
                        {"model", model.sha256},
+                       {"tokenizer", models::Tokenizer::sha256(e.model)},
                        {"dtype", e.dtype},
                        {"device", e.device},
                        {"threads", e.threads},

@@ -25,13 +25,12 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
   return out;
 }
 
-/// The file's or folder's name, which people choose a model by; what a file says of itself ("general.name") is often
-/// its training run's, and is in the provenance.
+/// What people choose a model by: its repository, a GGUF file's name, a folder's name. What a GGUF file says of itself
+/// ("general.name") is often its training run's, and is in the provenance.
 std::string known_as(const ModelFacts& model) {
   if (model.origin.is_known()) return model.origin.repository;
   const std::filesystem::path file(model.file);
-  if (file.empty()) return model.name;
-  return file.extension() == ".gguf" ? file.stem().string() : file.filename().string();
+  return file.extension() == ".gguf" || model.name.empty() ? file.stem().string() : model.name;
 }
 
 }  // namespace

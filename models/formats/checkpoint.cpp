@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "models/formats/bounds.h"
 #include "models/formats/config_sources.h"
 #include "models/formats/model_file.h"
@@ -347,9 +348,9 @@ at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {
 
 const std::string& Checkpoint::sha256() const {
   std::call_once(impl_->hashed, [&] {
-    Sha256 hash;
-    for (const ModelFile& file : impl_->files) file.add_to(hash);
-    impl_->hash = hash.hex();
+    std::string lines;
+    for (const ModelFile& file : impl_->files) lines += file.sha256() + "\n";
+    impl_->hash = impl_->files.size() == 1 ? lines.substr(0, 64) : sha256_hex(lines);
   });
   return impl_->hash;
 }

@@ -51,7 +51,8 @@ class Checkpoint {
   /// The bytes on disk as a tensor of the stored dtype (F32, F16, BF16 only), for copying bit for bit.
   at::Tensor load_stored(const TensorEntry& entry) const;
 
-  /// sha256 over the files in order, lower-case hex; computed once and kept.
+  /// Of one file its sha256, of several the sha256 of theirs, a line each, in the order of `files()`; lower-case hex.
+  /// Shards are so hashed by themselves, each once while it stays as it is (base/remembered_hash.h).
   const std::string& sha256() const;
 
   /// GGUF metadata or tokenizer files for `tokenizer/`; see there.

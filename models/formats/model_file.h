@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "base/file.h"
-#include "base/hash.h"
 
 namespace plumb::models {
 
@@ -24,7 +24,8 @@ class ModelFile {
   /// The bytes from `begin` on into `out`. Error{kInput} where the file has become shorter or
   /// cannot be read.
   void read(uint64_t begin, std::span<std::byte> out) const { file_.read(begin, out); }
-  void add_to(Sha256& hash) const;
+  /// Of the whole file, lower-case hex; read once while the file stays as it is.
+  std::string sha256() const;
 
  private:
   InputFile file_;

@@ -27,6 +27,10 @@ class Tokenizer {
   /// itself.
   static Tokenizer open(const std::filesystem::path& model);
 
+  /// sha256 of the files beside a model that decide ids and chat template, a line "name sha256" each; of a GGUF file,
+  /// whose tokenizer is in it, of no line. Error{kInput} as `open` where no tokenizer is there.
+  static std::string sha256(const std::filesystem::path& model);
+
   /// Ids of `text`. `special_tokens` adds BOS or EOS where the tokenizer's own files say so. Added
   /// tokens that occur in the text become their ids, as `tokenizers` does. Invalid UTF-8 is
   /// Error{kInput} with the byte's position.

@@ -5,9 +5,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/remembered_hash.h"
 #include "models/formats/model_file.h"
 #include "models/formats/model_folder.h"
 #include "models/tokenizer/sources.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace plumb::models {
 namespace {
@@ -16,6 +19,10 @@ namespace fs = std::filesystem;
 
 // In the order in which they are looked for.
 constexpr std::array kNames{"tokenizer.json", "tokenizer.model", "qwen.tiktoken"};
+// What is read beside any of them.
+constexpr const char* kConfig = "tokenizer_config.json";
+constexpr const char* kAddedTokens = "added_tokens.json";
+constexpr const char* kChatTemplate = "chat_template.jinja";
 
 bool is_gguf(const fs::path& file) {
   const InputFile opened(file);
@@ -48,11 +55,11 @@ std::string read_beside(const fs::path& file, const char* name) {
 }
 
 TokenizerDefinition read(const fs::path& file) {
-  const std::string config = read_beside(file, "tokenizer_config.json");
+  const std::string config = read_beside(file, kConfig);
   if (file.extension() == ".tiktoken") return definition_from_tiktoken(read_file(file), config);
   if (file.extension() == ".model")
     return definition_from_sentencepiece(read_file(file),
-                                         {config, read_beside(file, "added_tokens.json")});
+                                         {config, read_beside(file, kAddedTokens)});
   return definition_from_json(read_file(file), config);
 }
 
@@ -78,6 +85,21 @@ fs::path tokenizer_file(const fs::path& model) {
                                       "; one of ", names, " is needed"));
 }
 
+std::string Tokenizer::sha256(const fs::path& model) {
+  const fs::path file = tokenizer_file(model);
+  const std::string extension = file.extension().string();
+  std::string lines;
+  if (extension == ".json" || extension == ".model" || extension == ".tiktoken") {
+    const auto add = [&](const fs::path& path) {
+      lines += text(path.filename().string(), " ", remembered_sha256(path), "\n");
+    };
+    add(file);
+    for (const char* name : {kConfig, kAddedTokens, kChatTemplate})
+      if (const fs::path path = file.parent_path() / name; fs::exists(path)) add(path);
+  }
+  return sha256_hex(lines);
+}
+
 TokenizerDefinition definition_of_file(const fs::path& file) {
   const std::string extension = file.extension().string();
   if (extension != ".json" && extension != ".model" && extension != ".tiktoken") {
@@ -85,8 +107,7 @@ TokenizerDefinition definition_of_file(const fs::path& file) {
   }
   require_size(file);
   TokenizerDefinition definition = read(file);
-  if (definition.chat_template.empty())
-    definition.chat_template = read_beside(file, "chat_template.jinja");
+  if (definition.chat_template.empty()) definition.chat_template = read_beside(file, kChatTemplate);
   return definition;
 }
 
