@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "models/formats/gguf.h"
-#include "models/formats/model_file.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::pruning {
@@ -71,8 +70,7 @@ std::string special_tokens_map(const std::string& tokenizer_config) {
   return map.dump(2) + "\n";
 }
 
-std::vector<SmallFile> from_gguf(const fs::path& path) {
-  const models::GgufHeader header = models::parse_gguf(models::ModelFile(path));
+std::vector<SmallFile> from_gguf(const models::GgufHeader& header, const fs::path& path) {
   std::vector<SmallFile> files{{"generation_config.json", generation_config(header)}};
   if (!header.metadata.contains("tokenizer.ggml.model")) return files;
   try {
@@ -100,7 +98,8 @@ std::string plain(std::string name) {
 
 std::vector<SmallFile> companion_files(const models::Checkpoint& checkpoint,
                                        const fs::path& model_path) {
-  return checkpoint.is_gguf() ? from_gguf(model_path) : copies(model_path, kCopied);
+  return checkpoint.is_gguf() ? from_gguf(*checkpoint.gguf_header(), model_path)
+                              : copies(model_path, kCopied);
 }
 
 std::vector<SmallFile> licence_files(const models::Checkpoint& checkpoint,

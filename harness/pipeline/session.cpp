@@ -24,7 +24,7 @@ const models::Checkpoint& Session::checkpoint() {
 }
 
 const models::Tokenizer& Session::tokenizer() {
-  if (!tokenizer_) tokenizer_ = models::Tokenizer::open(experiment_.model);
+  if (!tokenizer_) tokenizer_ = models::Tokenizer::of(checkpoint(), experiment_.model);
   return *tokenizer_;
 }
 

@@ -48,7 +48,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 
 class Checkpoint::Impl {
  public:
-  bool gguf = false;
+  std::optional<GgufHeader> header;  // of a GGUF file, without its tensors
   ModelConfig config;
   const Architecture* architecture = nullptr;
   std::vector<fs::path> paths;   // of the weights, then config.json where there is one
@@ -59,12 +59,11 @@ class Checkpoint::Impl {
   mutable std::string hash;
 
   void open_gguf(const fs::path& path) {
-    gguf = true;
     in_file(path, [&] {
       add_file(path);
-      GgufHeader header = parse_gguf(files.front());
-      config = config_from_gguf(header);
-      tensors = std::move(header.tensors);
+      header = parse_gguf(files.front());
+      config = config_from_gguf(*header);
+      tensors = std::move(header->tensors);
       read_rope_factors();
       if (config.name.empty()) config.name = path.stem().string();
       finish();
@@ -128,7 +127,7 @@ class Checkpoint::Impl {
 
   // Rows from `first` on into `out`, as many as it has.
   void read(Role role, const TensorEntry& entry, int64_t first, const at::Tensor& out) const {
-    const bool permuted = gguf && architecture->gguf_permutes_query_key &&
+    const bool permuted = header && architecture->gguf_permutes_query_key &&
                           (role == Role::kQuery || role == Role::kKey);
     in_file(paths[entry.file], [&] {
       read_rows(files[entry.file], entry, first, permuted ? config.head_width : 0, out);
@@ -137,7 +136,7 @@ class Checkpoint::Impl {
 
  private:
   std::string_view pattern(const TensorName& row) const {
-    return gguf ? row.gguf : row.hugging_face;
+    return header ? row.gguf : row.hugging_face;
   }
 
   const TensorEntry* named(Role role, int64_t block) const {
@@ -261,7 +260,7 @@ class Checkpoint::Impl {
   void refuse_unused(const std::map<std::string_view, bool>& used) const {
     for (const TensorEntry& entry : tensors)
       if (!used.contains(entry.name) && !is_saved_buffer(entry.name) &&
-          !(gguf && entry.name == kRopeFactors))
+          !(header && entry.name == kRopeFactors))
         throw refusal(
             "tensor ", printable(entry.name), " has no place in a ", config.architecture,
             " decoder of ", config.block_count,
@@ -302,7 +301,9 @@ const ModelConfig& Checkpoint::config() const { return impl_->config; }
 const Architecture& Checkpoint::architecture() const { return *impl_->architecture; }
 const std::vector<fs::path>& Checkpoint::files() const { return impl_->paths; }
 const TensorEntries& Checkpoint::tensors() const { return impl_->tensors; }
-bool Checkpoint::is_gguf() const { return impl_->gguf; }
+const GgufHeader* Checkpoint::gguf_header() const {
+  return impl_->header ? &*impl_->header : nullptr;
+}
 
 std::optional<TensorEntry> Checkpoint::find(Role role, int64_t block) const {
   return impl_->entry(role, block);

@@ -10,6 +10,7 @@
 
 #include "models/architecture.h"
 #include "models/config.h"
+#include "models/formats/gguf.h"
 #include "models/formats/tensor_index.h"
 
 namespace plumb::models {
@@ -28,7 +29,9 @@ class Checkpoint {
   const Architecture& architecture() const;
   const std::vector<std::filesystem::path>& files() const;
   const TensorEntries& tensors() const;
-  bool is_gguf() const;
+  bool is_gguf() const { return gguf_header() != nullptr; }
+  /// A GGUF file's metadata, parsed once, without its tensors; nullptr for a folder. Lives as long as the checkpoint.
+  const GgufHeader* gguf_header() const;
 
   /// The entry of a role (of block `block` where the role has one), or none where the file has no such tensor.
   std::optional<TensorEntry> find(Role role, int64_t block = -1) const;

@@ -12,6 +12,8 @@
 
 namespace plumb::models {
 
+class Checkpoint;
+
 /// Text to token ids and back: BPE of bytes or of characters with added tokens, equal token for
 /// token to Hugging Face `tokenizers`, SentencePiece or tiktoken, whichever the file was made for.
 ///
@@ -26,6 +28,8 @@ class Tokenizer {
   /// tokenizer.json, tokenizer.model (SentencePiece) and qwen.tiktoken. Any of them can be named
   /// itself.
   static Tokenizer open(const std::filesystem::path& model);
+  /// The same where the model at `path` is open already: a GGUF header is not read again.
+  static Tokenizer of(const Checkpoint& checkpoint, const std::filesystem::path& path);
 
   /// sha256 of the files beside a model that decide ids and chat template, a line "name sha256" each; of a GGUF file,
   /// whose tokenizer is in it, of no line. Error{kInput} as `open` where no tokenizer is there.

@@ -69,7 +69,7 @@ fs::path tokenizer_file(const fs::path& model) {
   if (!fs::is_directory(model)) {
     const std::string extension = model.extension().string();
     if (extension == ".json" || extension == ".model" || extension == ".tiktoken" ||
-        !fs::exists(model) || is_gguf(model))
+        extension == ".gguf" || !fs::exists(model) || is_gguf(model))
       return model;
   }
   const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
