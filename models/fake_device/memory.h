@@ -34,8 +34,9 @@ class FakeMemory {
   bool holds(const void* pointer) const {
     return pointer >= closed_ && pointer < closed_ + kReserved;
   }
-  /// The address that the device uses for what a tensor calls `pointer`.
+  /// The address that the device uses for what a tensor calls `pointer`; an empty tensor has none.
   void* open(const void* pointer) const {
+    if (pointer == nullptr) return nullptr;
     return open_ + (static_cast<const char*>(pointer) - closed_);
   }
 
