@@ -7,9 +7,8 @@
 #   layers/<folder>       a CTest case that fails on an #include from a folder that is not in USES
 #
 # Sources are globbed, so no test can be forgotten. Tests and benches may use fixtures whatever the arrows say.
-# Every test has its folder as a label. A suite whose name says so has one more: *Long* (a campaign of ./test --long),
-# *SmolLm2* (the real model; alone on the machine, because it uses every core), *Golden*, *Cuda*. A table of small cases,
-# instantiated as `Cases`, is one CTest case: starting the program takes longer than any of them.
+# Every suite is a CTest case with its folder as a label. One whose name says so has one more: *Long* (a campaign of
+# ./test --long), *SmolLm2* (the real model; alone on the machine, because it uses every core), *Golden*, *Cuda*.
 function(plumb_module folder)
   cmake_parse_arguments(ARG "TORCH" "" "USES" ${ARGN})
   set(root ${CMAKE_SOURCE_DIR}/${folder})
@@ -68,15 +67,6 @@ function(plumb_module folder)
     endif()
     plumb_quick_to_compile(plumb_${folder}_test)
     plumb_discover(plumb_${folder}_test ${folder})
-    foreach(test IN LISTS tests)
-      file(STRINGS ${test} tables REGEX "INSTANTIATE_TEST_SUITE_P\\(Cases, ")
-      foreach(table IN LISTS tables)
-        string(REGEX REPLACE ".*\\(Cases, ([A-Za-z0-9]+),.*" "\\1" suite ${table})
-        add_test(NAME Cases/${suite}
-          COMMAND plumb_${folder}_test --gtest_filter=Cases/${suite}.* --gtest_brief=1)
-        set_tests_properties(Cases/${suite} PROPERTIES TIMEOUT 900 LABELS ${folder})
-      endforeach()
-    endforeach()
   endif()
   if(PLUMB_TESTS AND COMMAND plumb_extra_tests_${folder})
     cmake_language(CALL plumb_extra_tests_${folder})
@@ -91,19 +81,16 @@ function(plumb_module folder)
   endif()
 endfunction()
 
-# CTest cases of a GoogleTest program, one a test, with the labels that the names of their suites ask for.
+# CTest cases of a GoogleTest program, one a suite, with the labels that their names ask for.
 function(plumb_discover target folder)
-  set(common DISCOVERY_TIMEOUT 120)
-  gtest_discover_tests(${target} ${common} TEST_FILTER "-*Long*:*SmolLm2*:*Golden*:*Cuda*:Cases/*"
-    PROPERTIES TIMEOUT 900 LABELS ${folder})
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*SmolLm2*-*Long*:Cases/*"
-    PROPERTIES TIMEOUT 900 RUN_SERIAL ON LABELS "${folder};model")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Golden*-*Long*:*SmolLm2*:Cases/*"
-    PROPERTIES TIMEOUT 900 LABELS "${folder};golden")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Cuda*-*Long*:*SmolLm2*:*Golden*:Cases/*"
-    PROPERTIES TIMEOUT 900 LABELS "${folder};gpu")
-  gtest_discover_tests(${target} ${common} TEST_FILTER "*Long*-Cases/*"
-    PROPERTIES TIMEOUT 3600 RUN_SERIAL ON LABELS "${folder};long")
+  set(cases ${CMAKE_BINARY_DIR}/${target}_suites.cmake)
+  add_custom_command(TARGET ${target} POST_BUILD BYPRODUCTS ${cases} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${target}> -DFOLDER=${folder} -DOUT=${cases}
+      -P ${CMAKE_SOURCE_DIR}/cmake/list_suites.cmake)
+  file(WRITE ${CMAKE_BINARY_DIR}/${target}_tests.cmake
+    "if(EXISTS [==[${cases}]==])\n  include([==[${cases}]==])\nelse()\n  add_test(${target}_NOT_BUILT ${target}_NOT_BUILT)\n"
+    "  set_tests_properties(${target}_NOT_BUILT PROPERTIES LABELS ${folder})\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/${target}_tests.cmake)
 endfunction()
 
 # What single folders link beside their arrows.
