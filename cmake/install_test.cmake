@@ -1,5 +1,5 @@
 # Installs the build into a scratch prefix and runs what is there: the program must find its libraries without the build
-# folder, and the licences, claims and schema must lie beside it.
+# folder, and the licences, claims, tasks and schema must lie beside it.
 cmake_minimum_required(VERSION 3.25)
 file(REMOVE_RECURSE ${SCRATCH})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH} RESULT_VARIABLE code
@@ -7,7 +7,8 @@ execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH} 
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "cmake --install failed:\n${output}")
 endif()
-set(needed ${BIN}/plumb ${DOC}/LICENSE ${DOC}/THIRD-PARTY.md ${DATA}/plumb/schema/results.schema.json)
+set(needed ${BIN}/plumb ${DOC}/LICENSE ${DOC}/THIRD-PARTY.md ${DATA}/plumb/schema/results.schema.json
+  ${DATA}/plumb/tasks/mmlu.json ${DATA}/plumb/questions/smoke.jsonl)
 if(CUDA)
   list(APPEND needed ${LIB}/plumb/libplumb_cuda.so)
 endif()

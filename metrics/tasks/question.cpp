@@ -22,11 +22,9 @@ constexpr size_t kMostChoices = 26;  // letters
   throw Error(ErrorKind::kInput, text("'", field, "' ", found, "; needed is ", needed));
 }
 
-/// `value` for a message, cut to a length that a line of a terminal holds.
 std::string shown(const Json& value) {
   if (value.is_structured() || value.is_null()) return value.type_name();
-  if (!value.is_string()) return value.dump();
-  return value.get_ref<const std::string&>().size() > 40 ? "a long text" : value.dump();
+  return value.is_string() ? shown_text(value.get_ref<const std::string&>()) : value.dump();
 }
 
 const Json& member(const Json& row, const std::string& field) {
@@ -34,7 +32,8 @@ const Json& member(const Json& row, const std::string& field) {
   if (found != row.end()) return *found;
   std::string names;
   for (const auto& item : row.items()) names += (names.empty() ? "" : ", ") + item.key();
-  misfit(field, "is missing", text("that field; the row has ", names.empty() ? "none" : names));
+  misfit(field, "is missing",
+         text("that field; the row has ", names.empty() ? "none" : shown_text(names)));
 }
 
 std::string filled_text(const Json& value, const std::string& field) {
@@ -186,9 +185,10 @@ std::vector<const Question*> ShotPool::first(const Question& question, int64_t c
       if (static_cast<int64_t>(out.size()) < count && shot->doc_hash != question.doc_hash)
         out.push_back(shot);
   if (static_cast<int64_t>(out.size()) < count)
-    throw Error(ErrorKind::kInput, text("there are ", out.size(), " shots",
-                                        same_.empty() ? "" : " with " + same_ + " '", group,
-                                        same_.empty() ? "" : "'", ", asked for are ", count));
+    throw Error(ErrorKind::kInput,
+                text("there are ", out.size(), " shots",
+                     same_.empty() ? "" : " with " + same_ + " " + shown_text(group),
+                     ", asked for are ", count));
   return out;
 }
 

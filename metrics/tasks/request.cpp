@@ -75,7 +75,7 @@ Sequence RequestMaker::split(const std::string& context, const std::string& cont
     throw Error(ErrorKind::kInput,
                 "the prompt has no token; needed is at least one before a choice");
   if (whole.size() <= context_ids.size())
-    throw Error(ErrorKind::kInput, text("'", continuation, "' adds no token to the prompt"));
+    throw Error(ErrorKind::kInput, text(shown_text(continuation), " adds no token to the prompt"));
   Sequence out;
   out.context = static_cast<int64_t>(context_ids.size());
   out.ids = context_ids;
@@ -120,13 +120,13 @@ std::vector<int32_t> RequestMaker::letters(const Prompt& prompt) const {
     const Sequence both = split(tail, whole.substr(end) + continuation, ids);
     if (static_cast<int64_t>(both.ids.size()) != both.context + 1)
       throw Error(ErrorKind::kInput,
-                  text("'", continuation, "' after the prompt is ",
+                  text(shown_text(continuation), " after the prompt is ",
                        static_cast<int64_t>(both.ids.size()) - both.context,
                        " tokens of this tokenizer; needed is one: use scoring continuation"));
     if (std::find(out.begin(), out.end(), both.ids.back()) != out.end())
-      throw Error(
-          ErrorKind::kInput,
-          text("'", continuation, "' after the prompt is the same token as another choice's"));
+      throw Error(ErrorKind::kInput,
+                  text(shown_text(continuation),
+                       " after the prompt is the same token as another choice's"));
     out.push_back(both.ids.back());
   }
   return out;

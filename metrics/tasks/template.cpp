@@ -152,6 +152,15 @@ std::string_view stripped(std::string_view text_to_read) {
   return text_to_read;
 }
 
+std::string shown_text(std::string_view text_to_read) {
+  constexpr size_t kMost = 60;
+  const char* at = text_to_read.data();
+  const char* const end = at + text_to_read.size();
+  for (size_t count = 0; at != end && count < kMost; ++count) models::next_code_point(at);
+  const std::string shown(text_to_read.data(), at);
+  return nlohmann::ordered_json(shown).dump() + (at == end ? "" : "...");
+}
+
 size_t character_count(std::string_view text_to_read) {
   return static_cast<size_t>(std::count_if(text_to_read.begin(), text_to_read.end(), [](char c) {
     return (static_cast<uint8_t>(c) & 0xC0) != 0x80;

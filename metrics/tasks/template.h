@@ -57,6 +57,8 @@ size_t leading_space(std::string_view text);
 size_t trailing_space(std::string_view text);
 /// Without both.
 std::string_view stripped(std::string_view text);
+/// A text for a message: one line in double quotes, escaped as in JSON, and cut after 60 code points.
+std::string shown_text(std::string_view text);
 /// Code points of well-formed UTF-8, Python's len.
 size_t character_count(std::string_view text);
 
