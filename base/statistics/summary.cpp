@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -23,6 +24,12 @@ void require_share(double p, bool one_allowed, const char* what) {
   if (!(p > 0) || !(p < 1 || (one_allowed && p == 1)))
     throw Error(ErrorKind::kInvariant,
                 text(what, " is ", p, "; needed is a share in (0, 1", one_allowed ? "]" : ")"));
+}
+
+void require_degrees(double degrees) {
+  if (!(degrees > 0))
+    throw Error(ErrorKind::kInvariant, text("a t distribution of ", degrees,
+                                            " degrees of freedom; needed are more than 0"));
 }
 
 }  // namespace
@@ -74,22 +81,17 @@ double normal_cdf(double z) {
   return boost::math::cdf(boost::math::normal(), z);
 }
 
-std::vector<double> holm(std::span<const double> p_values) {
-  for (const double p : p_values)
-    if (!(p >= 0 && p <= 1))
-      throw Error(ErrorKind::kInvariant, text("a p-value is ", p, "; needed is a share in [0, 1]"));
-  std::vector<size_t> order(p_values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
-  std::vector<double> adjusted(p_values.size());
-  double running = 0;
-  for (size_t rank = 0; rank < order.size(); ++rank) {
-    const auto remaining = static_cast<double>(order.size() - rank);
-    running = std::max(running, std::min(1.0, remaining * p_values[order[rank]]));
-    adjusted[order[rank]] = running;
-  }
-  return adjusted;
+double t_quantile(double p, double degrees) {
+  require_degrees(degrees);
+  if (std::isinf(degrees)) return normal_quantile(p);
+  require_share(p, false, "a t quantile's argument");
+  return boost::math::quantile(boost::math::students_t(degrees), p);
+}
+
+double t_cdf(double t, double degrees) {
+  require_degrees(degrees);
+  if (std::isinf(degrees) || !std::isfinite(t)) return normal_cdf(t);
+  return boost::math::cdf(boost::math::students_t(degrees), t);
 }
 
 }  // namespace plumb

@@ -13,7 +13,8 @@ double percentile(std::span<const double> samples,
 double normal_quantile(double p);
 double normal_cdf(double z);
 
-/// Holm's step-down adjusted p-values, in the order given; each in [p, 1].
-std::vector<double> holm(std::span<const double> p_values);
+/// Of Student's t with `degrees` > 0 degrees of freedom, infinitely many being the normal.
+double t_quantile(double p, double degrees);
+double t_cdf(double t, double degrees);
 
 }  // namespace plumb

@@ -64,21 +64,17 @@ TEST(Normal, EqualsScipys) {
   EXPECT_EQ(error_of([] { normal_cdf(std::nan("")); }).kind(), ErrorKind::kInvariant);
 }
 
-TEST(Holm, EqualsStatsmodels) {
-  for (const auto& entry : golden_statistics()["holm"]) {
-    const auto adjusted = holm(entry["p"].get<Doubles>());
-    ASSERT_EQ(adjusted.size(), entry["adjusted"].size());
-    for (size_t i = 0; i < adjusted.size(); ++i)
-      EXPECT_DOUBLE_EQ(adjusted[i], entry["adjusted"][i]) << entry.dump();
+TEST(StudentsT, EqualsScipysAndIsNormalWithInfinitelyManyDegrees) {
+  for (const auto& entry : golden_statistics()["t"]) {
+    const double degrees = entry["degrees"], quantile = entry["quantile"];
+    EXPECT_NEAR(t_quantile(entry["p"], degrees), quantile, 1e-11 * std::abs(quantile));
+    EXPECT_NEAR(t_cdf(1.7, degrees), entry["cdf_of_1.7"].get<double>(), 1e-12);
   }
-}
-
-TEST(Holm, NeverLowersAPValueAndRefusesWhatIsNone) {
-  for (const double p : holm(Doubles{0.9, 0.01, 0.3})) EXPECT_LE(p, 1);
-  EXPECT_GE(holm(Doubles{0.9, 0.01, 0.3})[1], 0.01);
-  EXPECT_TRUE(holm({}).empty());
-  EXPECT_EQ(error_of([] { holm(Doubles{0.1, 1.1}); }).kind(), ErrorKind::kInvariant);
-  EXPECT_EQ(error_of([] { holm(Doubles{std::nan("")}); }).kind(), ErrorKind::kInvariant);
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(t_quantile(0.9, infinite), normal_quantile(0.9));
+  EXPECT_EQ(t_cdf(-1.2, infinite), normal_cdf(-1.2));
+  EXPECT_EQ(t_cdf(infinite, 3), 1);
+  EXPECT_EQ(error_of([] { t_quantile(0.5, 0); }).kind(), ErrorKind::kInvariant);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/statistics/multiplicity.h"
 #include "base/statistics/summary.h"
 #include "base/statistics/trend.h"
 #include "harness/cli/console.h"

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/statistics/bootstrap.h"
+#include "base/statistics/multiplicity.h"
 #include "base/statistics/resample_counts.h"
 #include "base/statistics/summary.h"
 #include "harness/cli/console.h"
