@@ -73,17 +73,14 @@ TEST(AccuracyCoverageLong, OfExactIntervalsIsNeverBelowTheirLevelForAnyAccuracy)
   }
 }
 
-// Known shortfall: Wilson's coverage jumps with p. Where accuracy_interval takes it, so with 5
-// expected answers of each kind or more, the least over a grid of 999 accuracies is 92.4 % for 100
-// questions; the exact interval takes over below and lifts the rest.
+// Known shortfall: Wilson's coverage jumps with the accuracy. The least over a grid of 999 accuracies
+// is 92.7 % of 100 questions, 93.2 % of 400 and 93.1 % of 1,000; exact intervals never fall short.
 TEST(AccuracyCoverageLong, OfTheChosenIntervalStaysNearItsLevelForAnyAccuracy) {
   for (const int64_t n : {20, 99, 100, 400, 1000}) {
     const auto intervals = all_intervals(n, chosen);
     double least = 1;
     for (int k = 1; k < 1000; ++k) least = std::min(least, coverage(intervals, k / 1000.0));
-    EXPECT_GE(least, n < 100 ? 0.95 - kSumError : 0.9) << n;
-    RecordProperty("least_" + std::to_string(n), std::to_string(least));
-    std::printf("n %ld least %.4f\n", static_cast<long>(n), least);
+    EXPECT_GE(least, n < 100 ? 0.95 - kSumError : 0.927) << n;
   }
 }
 
@@ -118,8 +115,6 @@ TEST(AccuracyCoverage, OfTangosIntervalIsNearItsLevel) {
     for (const double p : {0.25, 0.5, 0.95})
       for (const auto& [lost, gained] : {std::pair{0.1, 0.1}, {0.3, 0.1}, {0.3, 0.3}}) {
         const double share = tango_coverage(n, pair_of(p, lost, gained));
-        std::printf("tango %ld %.2f %.1f %.1f: %.4f\n", static_cast<long>(n), p, lost, gained,
-                    share);
         EXPECT_GE(share, 0.93) << n << " " << p << " " << lost << " " << gained;
         EXPECT_LE(share, 0.97) << n << " " << p << " " << lost << " " << gained;
       }
@@ -135,6 +130,18 @@ std::vector<int64_t> passages(int64_t n) {  // as BoolQ's: most have one or two 
 }
 std::vector<int64_t> equal_clusters(int64_t n, int64_t clusters) {
   return std::vector<int64_t>(static_cast<size_t>(clusters), n / clusters);
+}
+
+std::vector<int64_t> subjects(int64_t n) {  // 57, the largest 15 times the least, as MMLU's
+  std::vector<int64_t> sizes;
+  for (int s = 0; s < 57; ++s)
+    sizes.push_back(std::max<int64_t>(1, n *
+                                             (s < 30   ? 10
+                                              : s < 50 ? 25
+                                              : s < 56 ? 50
+                                                       : 150) /
+                                             1250));
+  return sizes;
 }
 
 /// Questions of a cluster answer alike: with probability sqrt(correlation) a question takes its
@@ -200,12 +207,11 @@ double clustered_tango_coverage(const Clustered& model, const Pair& pair, int ru
 double margin(int runs) { return 4 * std::sqrt(0.95 * 0.05 / runs); }
 
 void expect_near_level(double share, int runs, const std::string& what) {
-  std::printf("%s: %.4f\n", what.c_str(), share);
   EXPECT_GE(share, 0.93 - margin(runs)) << what;
   EXPECT_LE(share, 0.97 + margin(runs)) << what;
 }
 
-std::string name_of(size_t n, double p, double correlation) {
+std::string name_of(int64_t n, double p, double correlation) {
   return std::to_string(n) + " questions, " + std::to_string(p) + ", correlation " +
          std::to_string(correlation);
 }
@@ -220,13 +226,30 @@ TEST(AccuracyCoverageLong, OfClusteredIntervalsIsNearTheirLevel) {
   for (const int64_t n : {100, 1000})
     for (const double correlation : {0.0, 0.1, 0.3})
       for (const double p : {0.25, 0.5, 0.95}) {
-        const Clustered of_passages{passages(n), correlation};
-        expect_near_level(clustered_coverage(of_passages, p, 10000), 10000,
-                          "passages " + name_of(of_passages.questions(), p, correlation));
-        const Clustered ten{equal_clusters(n, 10), correlation};
-        expect_near_level(clustered_coverage(ten, p, 10000), 10000,
-                          "ten " + name_of(ten.questions(), p, correlation));
+        expect_near_level(clustered_coverage({passages(n), correlation}, p, 10000), 10000,
+                          "passages " + name_of(n, p, correlation));
+        if (p > 0.9) continue;  // the next test's
+        for (const auto& sizes : {equal_clusters(n, 10), subjects(n)})
+          expect_near_level(
+              clustered_coverage({sizes, correlation}, p, 10000), 10000,
+              std::to_string(sizes.size()) + " clusters " + name_of(n, p, correlation));
       }
+}
+
+// Known shortfall: where nearly all is right and few clusters hold what is wrong, a sample often
+// has none of these clusters and shows no sign of them.
+TEST(AccuracyCoverageLong, OfClusteredIntervalsFallsShortOrBeyondWithFewClustersNearAllRight) {
+  struct Case {
+    std::vector<int64_t> sizes;
+    double correlation, share;
+  };
+  for (const auto& [sizes, correlation, share] :
+       {Case{equal_clusters(100, 10), 0.1, 0.980}, Case{equal_clusters(100, 10), 0.3, 0.980},
+        Case{equal_clusters(1000, 10), 0.1, 0.662}, Case{equal_clusters(1000, 10), 0.3, 0.402},
+        Case{subjects(1000), 0.1, 0.893}, Case{subjects(1000), 0.3, 0.830}}) {
+    const double found = clustered_coverage({sizes, correlation}, 0.95, 10000);
+    EXPECT_NEAR(found, share, 0.02) << sizes.size() << " clusters, correlation " << correlation;
+  }
 }
 
 TEST(AccuracyCoverage, OfClusteredPairedDifferencesIsNearTheirLevel) {
@@ -240,9 +263,8 @@ TEST(AccuracyCoverageLong, OfClusteredPairedDifferencesIsNearTheirLevel) {
       for (const double p : {0.25, 0.5, 0.95})
         for (const auto& [lost, gained] : {std::pair{0.1, 0.1}, {0.3, 0.1}}) {
           const Clustered model{passages(n), correlation};
-          expect_near_level(
-              clustered_tango_coverage(model, pair_of(p, lost, gained), 10000), 10000,
-              name_of(model.questions(), p, correlation) + ", lost " + std::to_string(lost));
+          expect_near_level(clustered_tango_coverage(model, pair_of(p, lost, gained), 10000), 10000,
+                            name_of(n, p, correlation) + ", lost " + std::to_string(lost));
         }
 }
 

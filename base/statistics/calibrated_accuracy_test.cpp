@@ -78,7 +78,6 @@ TEST(CalibratedAccuracyLong, IntervalHoldsTheTruthAboutAsOftenAsItSays) {
   const double margin = 4 * std::sqrt(0.95 * 0.05 / runs);
   for (const int questions : {200, 1000}) {
     const double share = coverage(questions, runs);
-    std::printf("%d: %.4f\n", questions, share);
     EXPECT_GE(share, 0.93 - margin) << questions;
     EXPECT_LE(share, 0.97 + margin) << questions;
   }

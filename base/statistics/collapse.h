@@ -39,7 +39,7 @@ struct ShapeScore {
 /// bias, as a resample's curve is rougher than the sample's.
 struct Collapse {
   LogisticFit logistic;    ///< centre = f0, width = w
-  SegmentedFit segmented;  ///< another estimate of where it begins to fall
+  SegmentedFit segmented;  ///< its one break is at whichever corner of the fall bends more
   Interval f0, width, breakpoint;
   std::vector<ShapeScore> shapes;  ///< the best first
   double grid_step = 0;            ///< least gap between fractions removed
@@ -51,7 +51,7 @@ struct Collapse {
 };
 
 /// `removed`: fraction of layers removed at each point, rising. Error{kInvariant} as answers.h and
-/// curve_fit.h say. Cost: 2,000 draws of 14,042 questions at 29 points take a second.
+/// curve_fit.h say. Cost: 2,000 draws of 14,042 questions at 29 points take 0.3 s on one core.
 Collapse fit_collapse(std::span<const double> removed, const Answers& answers,
                       const CollapseOptions& options = {});
 

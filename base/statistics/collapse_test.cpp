@@ -81,6 +81,19 @@ TEST(Collapse, SaysWhereThereIsNone) {
   EXPECT_FALSE(found.sharp);
 }
 
+// The centre of the fall is beyond the last point.
+TEST(Collapse, SaysWhereTheFallGoesOn) {
+  std::vector<double> removed, accuracy;
+  for (int i = 0; i < 14; ++i) {
+    removed.push_back(i / 30.0);
+    accuracy.push_back(0.7 - 0.3 / (1 + std::exp((0.55 - removed.back()) / 0.04)));
+  }
+  const auto rows = latent_answers(2000, accuracy, 0.6, 7);
+  const Collapse found = fit_collapse(removed, {rows, 14}, {.draws = 300});
+  EXPECT_GT(found.at_range_end, 0.3);
+  EXPECT_FALSE(found.shown);
+}
+
 TEST(Collapse, TakesAKnownFloor) {
   const auto removed = fractions(20);
   const auto rows = latent_answers(2000, curve_of(kTruth, removed), 0.6, 5);
@@ -134,8 +147,6 @@ TEST(CollapseLong, IntervalsHoldTheTruthAboutAsOftenAsTheySay) {
     LogisticFit truth = kTruth;
     truth.width = 0.08;
     const auto [of_centre, of_width] = coverage(questions, truth, runs);
-    std::printf("%ld questions: f0 %.4f, w %.4f\n", static_cast<long>(questions), of_centre,
-                of_width);
     EXPECT_GE(of_centre, 0.93 - margin(runs)) << questions;
     EXPECT_LE(of_centre, 0.97 + margin(runs)) << questions;
     EXPECT_GE(of_width, 0.93 - margin(runs)) << questions;

@@ -170,6 +170,38 @@ TEST(LogisticFit, HasAStepWithinItsGapAndARiseAsFlat) {
   EXPECT_NEAR(flat.at(0), flat.at(0.5), 1e-9);
 }
 
+// Only the lower half of the fall is there: free levels would put the upper one far above 1, and
+// mirrored, the lower one below 0.
+TEST(LogisticFit, StaysWithinItsBoundsAndIsTheBestThere) {
+  Doubles x, high, low;
+  for (int i = 0; i < 12; ++i) {
+    x.push_back(i / 12.0);
+    high.push_back(1.5 / (1 + std::exp(x.back() / 0.3)) + (i % 2 == 0 ? 0.01 : -0.01));
+  }
+  for (size_t i = 0; i < x.size(); ++i) low.push_back(0.9 - high[x.size() - 1 - i]);
+  for (const auto& y : {high, low}) {
+    const LogisticFit free = LogisticFitter(x, {}).fit(y);
+    EXPECT_TRUE(free.upper > 1.01 || free.lower < -0.01);
+    const LogisticFit fit = LogisticFitter(x, {}, {.least = 0, .most = 1}).fit(y);
+    EXPECT_GE(fit.lower, 0);
+    EXPECT_LE(fit.upper, 1 + 1e-12);
+    EXPECT_GT(fit.squares, free.squares);
+    for (uint64_t k = 0; k < 200; ++k) {  // no other curve within the bounds is better
+      Rng rng(k);
+      const auto near = [&](double value) { return value * (1 + 0.02 * rng.normal()); };
+      LogisticFit other{.upper = std::min(1.0, near(fit.upper)),
+                        .lower = std::max(0.0, fit.lower + 0.005 * rng.normal()),
+                        .centre = near(fit.centre),
+                        .width = near(fit.width)};
+      double squares = 0;
+      for (size_t i = 0; i < x.size(); ++i) squares += std::pow(y[i] - other.at(x[i]), 2);
+      if (other.centre >= x.front() && other.centre <= x.back()) {
+        EXPECT_GE(squares, fit.squares * (1 - 1e-9));
+      }
+    }
+  }
+}
+
 TEST(CurveFit, RefusesWhatIsNoCurve) {
   const Doubles x = {0, 1, 2, 3, 4}, y = {1, 2, 3, 4, 5}, four = {1, 2, 3, 4};
   const Doubles twice = {0, 1, 1, 3, 4}, bad = {1, std::nan(""), 3, 4, 5}, zero = {1, 1, 0, 1, 1};

@@ -117,8 +117,6 @@ TEST(FallingTestLong, HoldsItsLevel) {
   for (const double shared : {0.0, 0.5, 0.9}) {
     for (const auto& accuracy : {kFlat, kCollapse, kSlope}) {
       const double share = rejections(accuracy, shared, 4000);
-      std::printf("%.1f from %.2f to %.2f: %.4f\n", shared, accuracy.front(), accuracy.back(),
-                  share);
       EXPECT_LE(share, 0.055 + margin(4000)) << shared << " " << accuracy.back();
     }
     EXPECT_GE(rejections(kFlat, shared, 4000), 0.05 - margin(4000)) << shared;
