@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <map>
+#include <iostream>
+#include <sstream>
 
 #include "metrics/tasks/tasks_testing.h"
 
@@ -15,26 +16,20 @@ using testing::kNoModel;
 using testing::task;
 
 /// What make_task_prompts.py hashes of the ids: each sequence with its context's length behind it, then the letters.
-std::string ids_digest(const Request& request, const std::vector<std::vector<int32_t>>& kept) {
+std::string ids_digest(const Request& request) {
   std::string bytes;
   const auto put = [&](int64_t value) {
     for (int shift = 0; shift < 32; shift += 8)
       bytes.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift & 0xFF));
   };
-  for (size_t i = 0; i < kept.size(); ++i) {
-    put(static_cast<int64_t>(kept[i].size()) + 1);
-    for (const int32_t id : kept[i]) put(id);
-    put(request.sequences[i].context);
+  for (const Sequence& sequence : request.sequences) {
+    put(static_cast<int64_t>(sequence.ids.size()) + 1);
+    for (const int32_t id : sequence.ids) put(id);
+    put(sequence.context);
   }
   put(static_cast<int64_t>(request.letters.size()));
   for (const int32_t letter : request.letters) put(letter);
   return sha256_hex(bytes);
-}
-
-std::string ids_digest(const Request& request) {
-  std::vector<std::vector<int32_t>> kept;
-  for (const Sequence& sequence : request.sequences) kept.push_back(sequence.ids);
-  return ids_digest(request, kept);
 }
 
 std::string texts_digest(const Prompt& prompt) {
@@ -95,7 +90,7 @@ TEST(TaskPromptsGolden, HaveThePeersIdsForRowsOfOurOwn) {
   }
 }
 
-/// A question file of --data as the golden file names it; none, with the reason, where it is not there or another.
+/// A question file as the golden file names it; none, with the reason, where it is not there or is another.
 struct DataFile {
   QuestionFile file;
   std::string missing;
@@ -109,54 +104,70 @@ DataFile data_file(const Task& one, const std::filesystem::path& path, const Jso
   return out;
 }
 
+/// What was compared of a task.
+struct Compared {
+  int64_t rows = 0, dropped = 0, cut = 0;
+};
+
+/// One row against its line of the golden file.
+void compare(const Task& one, const std::string& line, const QuestionFile& file,
+             const ShotPool& pool, const RequestMaker& maker, Compared& compared) {
+  size_t number = 0;
+  int64_t shots = 0;
+  std::string doc, prompt, target, texts, ids;
+  std::istringstream(line) >> number >> shots >> doc >> prompt >> target >> texts >> ids;
+  const Question& question = file.questions.at(number - 1);
+  const std::string about = text(one.name, " ", number);
+  const Request request = maker.make(question);
+  const Prompt made = make_prompt(one, question, pool.first(question, request.shots));
+  EXPECT_EQ(question.line, static_cast<int64_t>(number)) << about;
+  EXPECT_EQ(request.shots, shots) << about;
+  EXPECT_EQ(question.doc_hash.substr(0, 16), doc) << about;
+  EXPECT_EQ(request.prompt_hash.substr(0, 16), prompt) << about;
+  EXPECT_EQ(request.target_hash.substr(0, 16), target) << about;
+  EXPECT_EQ(texts_digest(made).substr(0, 16), texts) << about;
+  EXPECT_EQ(ids_digest(request).substr(0, 16), ids) << about;
+  ++compared.rows;
+  compared.dropped += request.shots_dropped;
+  compared.cut += request.tokens_cut > 0 ? 1 : 0;
+}
+
+/// All rows of one file at one length of the model; why not, where they cannot be compared.
+std::string compare_file(const Task& one, const Json& expected, const std::filesystem::path& data,
+                         const models::Tokenizer& tokenizer, Compared& compared) {
+  const DataFile questions = data_file(one, question_path(one, data), expected.at("sha256"));
+  DataFile shots;
+  if (one.shots.count > 0)
+    shots = data_file(one, shot_path(one, data), golden().at("shots_sha256"));
+  if (!questions.missing.empty() || !shots.missing.empty())
+    return questions.missing.empty() ? shots.missing : questions.missing;
+  const ShotPool pool(one, shots.file.questions);
+  const RequestMaker maker(one, tokenizer, pool, {.max_tokens = expected.at("positions")});
+  for (const Json& line : expected.at("rows"))
+    compare(one, line.get<std::string>(), questions.file, pool, maker, compared);
+  return "";
+}
+
+// Two lengths of the model: one that few prompts are too long for, and one that a part of MMLU's is.
 TEST(TaskPromptsGolden, AreThePeersForRowsOfEveryDataSet) {
   const auto data = testing::from_environment("PLUMB_TEST_DATA");
   const auto tokenizer = testing::smollm2();
   if (data.empty()) GTEST_SKIP() << "PLUMB_TEST_DATA names no folder";
   if (!tokenizer) GTEST_SKIP() << kNoModel;
-  std::map<std::string, int64_t> rows, dropped, cut;
+  std::string missing;
   for (const auto& [name, files] : golden().at("data").items()) {
-    const Task& one = task(name);
-    for (const Json& expected : files) {
-      const DataFile questions = data_file(one, question_path(one, data), expected.at("sha256"));
-      ASSERT_EQ(questions.missing, "");
-      const DataFile shots =
-          one.shots.count == 0 ? DataFile()
-                               : data_file(one, shot_path(one, data), golden().at("shots_sha256"));
-      ASSERT_EQ(shots.missing, "");
-      const RequestMaker maker(one, *tokenizer, ShotPool(one, shots.file.questions),
-                               {.max_tokens = expected.at("positions")});
-      for (const Json& line : expected.at("rows")) {
-        size_t number = 0, shown = 0;
-        char doc[17], prompt[17], target[17], texts[17], ids[17];
-        ASSERT_EQ(std::sscanf(line.get<std::string>().c_str(), "%zu %zu %16s %16s %16s %16s %16s",
-                              &number, &shown, doc, prompt, target, texts, ids),
-                  7);
-        const Question& question = questions.file.questions.at(number - 1);
-        const std::string about = text(name, " ", number);
-        const Request request = maker.make(question);
-        auto taken = ShotPool(one, shots.file.questions).first(question, maker.shots());
-        taken.resize(static_cast<size_t>(request.shots));
-        const Prompt made = make_prompt(one, question, taken);
-        EXPECT_EQ(static_cast<size_t>(request.shots), shown) << about;
-        EXPECT_EQ(question.line, static_cast<int64_t>(number)) << about;
-        EXPECT_EQ(question.doc_hash.substr(0, 16), doc) << about;
-        EXPECT_EQ(request.prompt_hash.substr(0, 16), prompt) << about;
-        EXPECT_EQ(request.target_hash.substr(0, 16), target) << about;
-        EXPECT_EQ(texts_digest(made).substr(0, 16), texts) << about;
-        EXPECT_EQ(ids_digest(request).substr(0, 16), ids) << about;
-        ++rows[name];
-        dropped[name] += request.shots_dropped;
-        cut[name] += request.tokens_cut > 0 ? 1 : 0;
-      }
-    }
+    Compared compared;
+    for (const Json& expected : files)
+      if (const auto why = compare_file(task(name), expected, data, *tokenizer, compared);
+          !why.empty())
+        missing += (missing.empty() ? "" : "; ") + why;
+    if (compared.rows == 0) continue;
+    std::cout << name << ": " << compared.rows << " prompts compared, " << compared.dropped
+              << " shots dropped, " << compared.cut << " prompts cut\n";
+    EXPECT_TRUE(name != "mmlu" || compared.dropped > 0) << "no prompt was too long";
+    EXPECT_TRUE(name != "mmlu_lm_eval" || compared.cut > 0) << "no prompt was too long";
   }
-  for (const auto& [name, count] : rows)
-    std::printf("%s: %ld prompts compared, %ld shots dropped, %ld prompts cut\n", name.c_str(),
-                static_cast<long>(count), static_cast<long>(dropped[name]),
-                static_cast<long>(cut[name]));
-  EXPECT_GT(dropped["mmlu"], 0) << "nothing was too long, so dropping was not compared";
-  EXPECT_GT(cut["mmlu_lm_eval"], 0) << "nothing was too long, so cutting was not compared";
+  if (!missing.empty()) GTEST_SKIP() << missing;
 }
 
 }  // namespace
