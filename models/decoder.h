@@ -12,6 +12,7 @@
 #include "models/block_source.h"
 #include "models/config.h"
 #include "models/formats/checkpoint.h"
+#include "models/packing.h"
 
 namespace plumb::models {
 
@@ -100,9 +101,19 @@ class Decoder {
   at::Tensor run_block(int64_t index, const at::Tensor& x) const;
   /// The same, writing over `x`.
   void run_block_in_place(int64_t index, at::Tensor& x) const;
+  /// One block over packed sequences: x [N, D], of which the rows of `read` (ascending, without repeats) come back,
+  /// [R, D]. Rows that are not read cost keys and values alone. A row has the bits that run_block gives it in [1, T, D] of
+  /// its tokens alone.
+  at::Tensor run_packed(int64_t index, const Packing& packing, const at::Tensor& x,
+                        std::span<const int64_t> read) const;
+  at::Tensor run_packed(int64_t index, const Packing& packing,
+                        const at::Tensor& x) const;  ///< all rows
   at::Tensor final_norm(const at::Tensor& x) const;  ///< [.., D]
   at::Tensor logits(
       const at::Tensor& x) const;  ///< x before the final norm, [.., D] -> [.., V] in fp32
+
+  /// The same of some tokens alone: x [R, D] -> [R, ids] in fp32, with the bits of `logits`.
+  at::Tensor logits(const at::Tensor& x, std::span<const int64_t> ids) const;
 
   /// -ln p of each target given its state, chunked and fused: no [N, V] is ever held.
   /// x before the final norm [N, D], targets [N] int64 -> [N] fp32 on the CPU, nats.
@@ -119,6 +130,8 @@ class Decoder {
  private:
   at::Tensor read_embedding(const at::Tensor& ids) const;
   void apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const;
+  at::Tensor apply_packed(int64_t index, const Packing& packing, const at::Tensor& in,
+                          const std::vector<int64_t>* read) const;
 
   ModelConfig config_;
   Dtype dtype_;

@@ -10,18 +10,15 @@
 #include "models/decoder.h"
 #include "models/kernels/panels.h"
 #include "models/layers/rope_table.h"
+#include "models/panel_block.h"
 
 namespace plumb::models {
 
 namespace {
 
-const float* values(const at::Tensor& vector) {
-  return vector.defined() ? vector.const_data_ptr<float>() : nullptr;
-}
-
 kernels::HeadWeights head_weights(const Head& head) {
-  return {values(head.norm), head.unembedding.const_data_ptr(), values(head.norm_bias),
-          values(head.unembedding_bias)};
+  return {vector_values(head.norm), head.unembedding.const_data_ptr(),
+          vector_values(head.norm_bias), vector_values(head.unembedding_bias)};
 }
 
 kernels::HeadShape head_shape(int64_t rows, const ModelConfig& c) {
@@ -67,39 +64,13 @@ void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) 
     aten_block(*held, config_, aten_positions(*rope_, config_, 0, in.size(1), in.device()), out);
     return;
   }
-  const Block& b = *held;
   const at::Tensor x = in.contiguous();
-  const kernels::BlockShape shape{x.size(0),
-                                  x.size(1),
-                                  config_.width,
-                                  config_.head_count,
-                                  config_.kv_head_count,
-                                  config_.head_width,
-                                  config_.feed_forward_width,
-                                  static_cast<float>(config_.norm_epsilon),
-                                  config_.rotary_width,
-                                  config_.window,
-                                  config_.options};
-  const kernels::BlockWeights weights{values(b.attention_norm),
-                                      b.query_key_value.const_data_ptr(),
-                                      b.attention_out.const_data_ptr(),
-                                      values(b.feed_forward_norm),
-                                      b.gate_up.const_data_ptr(),
-                                      b.down.const_data_ptr(),
-                                      values(b.attention_norm_bias),
-                                      values(b.query_key_value_bias),
-                                      values(b.query_norm),
-                                      values(b.key_norm),
-                                      values(b.attention_out_bias),
-                                      values(b.feed_forward_norm_bias),
-                                      values(b.gate_up_bias),
-                                      values(b.down_bias)};
+  const kernels::BlockShape shape = panel_shape(config_, x.size(0), x.size(1));
   const RopeTable::View table = rope_->first(shape.tokens);
-  const kernels::Rotation rotation{table.cos.const_data_ptr<float>(),
-                                   table.sin.const_data_ptr<float>(), table.cos.size(1)};
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.block_fp32 : set.block_bf16)(
-      shape, weights, rotation, x.const_data_ptr(), out.mutable_data_ptr());
+      shape, panel_weights(*held), panel_rotation(table), x.const_data_ptr(),
+      out.mutable_data_ptr());
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) const {
@@ -119,6 +90,19 @@ at::Tensor Decoder::logits(const at::Tensor& x) const {
       head_shape(x.numel() / config_.width, config_), head_weights(head_), states.const_data_ptr(),
       out.mutable_data_ptr<float>());
   return out;
+}
+
+at::Tensor Decoder::logits(const at::Tensor& x, std::span<const int64_t> ids) const {
+  require_in_vocabulary(ids, config_.vocabulary_size);
+  at::Tensor rows = at::empty({static_cast<int64_t>(ids.size())}, at::kLong);
+  std::copy(ids.begin(), ids.end(), rows.mutable_data_ptr<int64_t>());
+  rows = rows.to(device());
+  Decoder some = *this;
+  some.config_.vocabulary_size = rows.numel();
+  some.head_.unembedding = head_.unembedding.index_select(0, rows);
+  if (head_.unembedding_bias.defined())
+    some.head_.unembedding_bias = head_.unembedding_bias.index_select(0, rows);
+  return some.logits(x);
 }
 
 at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets) const {

@@ -14,13 +14,14 @@ namespace plumb::models::kernels {
 
 extern const PanelKernels kPortableKernels;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const PanelKernels kAvx2Kernels, kAvx512Kernels, kAmxKernels;
+extern const PanelKernels kAvx2Kernels, kAvx512Kernels, kAvx512Bf16Kernels, kAmxKernels;
 #endif
 
 std::span<const PanelKernels* const> all_panel_kernels() {
   static const std::array kAll = {
 #if defined(__x86_64__) && defined(__GNUC__)
     &kAmxKernels,
+    &kAvx512Bf16Kernels,
     &kAvx512Kernels,
     &kAvx2Kernels,
 #endif

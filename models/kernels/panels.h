@@ -63,6 +63,32 @@ struct Rotation {
 using BlockFunction = void (*)(const BlockShape&, const BlockWeights&, const Rotation&,
                                const void* in, void* out);
 
+/// Tokens that follow each other, in consecutive rows. What they continue are the tokens of `parent`, and what that
+/// continues, so that many sequences share a beginning that is there once.
+struct PackedSequence {
+  int64_t first, tokens;           ///< rows
+  int64_t position;                ///< of its first token: as many tokens as it continues
+  int64_t parent;                  ///< a sequence before this one, or -1
+  int64_t read_first, read_count;  ///< of the rows that are read those that are its own
+};
+
+/// Rows of packed sequences, and which of them a block's output is wanted for.
+struct PackedRows {
+  int64_t count;             ///< N
+  const int64_t* positions;  ///< [N]
+  int64_t read_count;        ///< R
+  const int64_t* read;       ///< [R] ascending; null: all
+  const PackedSequence* sequences;
+  const int64_t* runs;  ///< [run_count + 1] into the sequences: each run is one task of a thread
+  int64_t run_count;
+  int64_t longest;  ///< positions of any sequence with all that it continues
+};
+
+/// The block over packed sequences: in [N, D], out [R, D]; they must not be the same. A row's bits are those that
+/// BlockFunction gives it in [1, T, D] of its sequence after all that it continues. `shape` but for its first line.
+using PackedFunction = void (*)(const BlockShape& shape, const PackedRows&, const BlockWeights&,
+                                const Rotation&, const void* in, void* out);
+
 /// The head and its loss: -ln softmax(W norm(x) + bias)[target] of each row of x [N, D], W [V, D]. Rows of logits are consumed where they are made; no [N, V] exists. Sum of exponentials per
 /// strip in fp32, of strips in double.
 struct HeadShape {
@@ -84,9 +110,10 @@ using LogitsFunction = void (*)(const HeadShape&, const HeadWeights&, const void
 
 /// The kernels of one instruction set.
 struct PanelKernels {
-  std::string_view name;  ///< "amx-bf16", "avx512", "avx2", "portable"
+  std::string_view name;  ///< "amx-bf16", "avx512-bf16", "avx512", "avx2", "portable"
   bool (*supported)();    ///< on this machine
   BlockFunction block_fp32, block_bf16;
+  PackedFunction packed_fp32, packed_bf16;
   CrossEntropyFunction cross_entropy_fp32, cross_entropy_bf16;
   LogitsFunction logits_fp32, logits_bf16;
 };

@@ -31,7 +31,9 @@ constexpr int kVectors = 1;  // of 16 lanes each
 #include "models/kernels/vector_math.inc"
 #include "models/kernels/strip.inc"
 #include "models/kernels/states.inc"
+#include "models/kernels/block_parts.inc"
 #include "models/kernels/block.inc"
+#include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
 // clang-format on
 
@@ -47,6 +49,8 @@ const PanelKernels kAvx2Kernels = {"avx2",
                                    supported,
                                    run_block<float>,
                                    run_block<uint16_t>,
+                                   run_packed<float>,
+                                   run_packed<uint16_t>,
                                    cross_entropy<float>,
                                    cross_entropy<uint16_t>,
                                    logits<float>,

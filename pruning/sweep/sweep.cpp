@@ -6,14 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <compare>
 #include <cstring>
-#include <map>
-#include <utility>
 
 #include "base/error.h"
 #include "pruning/sweep/positions.h"
 #include "pruning/sweep/trie.h"
+#include "pruning/sweep/walk.h"
 
 namespace plumb::pruning {
 namespace {
@@ -76,98 +74,37 @@ Step make_step(const TokenBatch& documents, int64_t first, const SweepOptions& o
   return step;
 }
 
-/// One sweep. A node's activation is made from its parent's by the node's block; the root's is the embedding.
-class Walk {
+/// The steps of one sweep, and what comes out of them.
+class Losses : public WalkedSteps {
  public:
-  Walk(const Decoder& decoder, const TokenBatch& documents, std::span<const PruningPlan> plans,
-       const SweepOptions& options)
-      : decoder_(decoder),
-        documents_(documents),
-        plans_(plans),
-        options_(options),
-        trie_(make_trie(plans)),
-        waiting_(trie_.nodes.size()),
-        store_(options.room) {
+  Losses(const Decoder& decoder, const TokenBatch& documents, std::span<const PruningPlan> plans,
+         const SweepOptions& options, const DepthTrie& trie)
+      : decoder_(decoder), documents_(documents), plans_(plans), trie_(trie) {
     const std::vector<PositionMean> row(static_cast<size_t>(documents.size()));
     means_.assign(trie_.distinct.size(), row);
     for (int64_t first = 0; first < documents.size(); first += options.documents_per_step)
       steps_.push_back(make_step(documents, first, options));
-    for (size_t parent = 0; parent < trie_.nodes.size(); ++parent)
-      for (const size_t child : trie_.nodes[parent].children)
-        if (const int64_t block = trie_.nodes[child].block; !decoder.keeps(block)) {
-          waiting_[parent].push_back({block, child});
-          by_block_[block].push_back({parent, child});
-        }
-    for (auto& children : waiting_) std::sort(children.begin(), children.end());
   }
 
-  SweepLosses run() {
-    std::vector<int64_t> order;
-    for (const auto& [block, nodes] : by_block_) order.push_back(block);
-    decoder_.expect(order);
-    for (size_t step = 0; step < steps_.size(); ++step)
-      finish(0, step, decoder_.embed(steps_[step].tokens));
-    for (const auto& [block, nodes] : by_block_)
-      for (size_t step = 0; step < steps_.size(); ++step)
-        for (const auto& [parent, child] : nodes) advance(parent, child, step);
-    return losses();
+  size_t count() const override { return steps_.size(); }
+  at::Tensor embed(size_t step) const override { return decoder_.embed(steps_[step].tokens); }
+  at::Tensor run(int64_t block, size_t, const at::Tensor& x) const override {
+    return decoder_.run_block(block, x);
   }
-
- private:
-  /// Everything that can be done with a node's activation now; the rest of its children wait for their blocks. Owns
-  /// `x`, so the last child may write over it.
-  void finish(size_t index, size_t step, at::Tensor x) {
-    const TrieNode& node = trie_.nodes[index];
-    const auto& waiting = waiting_[index];
-    for (const size_t plan : node.plans) measure(plan, steps_[step], x);
-    for (const size_t child : node.children) {
-      if (!decoder_.keeps(trie_.nodes[child].block)) continue;
-      const bool last = child == node.children.back() && waiting.empty();
-      finish(child, step, last ? run_over(child, std::move(x)) : run(child, x));
-    }
-    if (!waiting.empty() && index != 0)
-      store_.put(key(index, step), std::move(x), time(waiting.front().block, step));
-  }
-
-  /// A child whose block is here now. The root's activation is gathered again, which costs less than to keep it.
-  void advance(size_t parent, size_t child, size_t step) {
-    const auto& waiting = waiting_[parent];
-    const bool last = waiting.back().node == child;
-    if (parent == 0) {
-      finish(child, step, run_over(child, decoder_.embed(steps_[step].tokens)));
-    } else if (last) {
-      finish(child, step, run_over(child, store_.take(key(parent, step))));
-    } else {
-      const auto next = std::find_if(waiting.begin(), waiting.end(),
-                                     [&](const Waiting& one) { return one.node == child; }) +
-                        1;
-      finish(child, step, run(child, store_.get(key(parent, step), time(next->block, step))));
-    }
-  }
-
-  at::Tensor run(size_t child, const at::Tensor& x) {
-    at::Tensor out = decoder_.run_block(trie_.nodes[child].block, x);
-    count_block();
-    return out;
-  }
-
-  at::Tensor run_over(size_t child, at::Tensor x) {
-    decoder_.run_block_in_place(trie_.nodes[child].block, x);
-    count_block();
+  at::Tensor run_over(int64_t block, size_t, at::Tensor x) const override {
+    decoder_.run_block_in_place(block, x);
     return x;
   }
-
-  int64_t key(size_t node, size_t step) const {
-    return static_cast<int64_t>(node * steps_.size() + step);
+  at::Tensor run_last(int64_t block, size_t step, at::Tensor x, bool is_last_use) const override {
+    return read(step, is_last_use ? run_over(block, step, std::move(x)) : run(block, step, x));
   }
-  int64_t time(int64_t block, size_t step) const {
-    return block * static_cast<int64_t>(steps_.size()) + static_cast<int64_t>(step);
+  at::Tensor read(size_t step, const at::Tensor& x) const override {
+    return x.view({-1, x.size(-1)}).index_select(0, steps_[step].state_rows.to(x.device()));
   }
 
-  void measure(size_t plan, const Step& step, const at::Tensor& x) {
-    const at::Tensor rows =
-        x.view({-1, x.size(-1)}).index_select(0, step.state_rows.to(x.device()));
-    const at::Tensor losses = decoder_.cross_entropy(rows, step.targets).contiguous();
+  void measure(size_t plan, size_t index, const at::Tensor& read) override {
+    const Step& step = steps_[index];
+    const at::Tensor losses = decoder_.cross_entropy(read, step.targets).contiguous();
     const auto P = static_cast<size_t>(losses.size(0) / step.count);
     for (int64_t b = 0; b < step.count; ++b) {
       const std::span<const float> row(losses.const_data_ptr<float>() + static_cast<size_t>(b) * P,
@@ -178,32 +115,14 @@ class Walk {
     }
   }
 
-  [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
-    const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
-    const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
-    throw Error(
-        ErrorKind::kInput,
-        text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
-             plan.removed.empty() ? "" : ", removed " + plan.removed_text(), ", on document ",
-             documents_.documents[static_cast<size_t>(document)], " of '", documents_.file, "' is ",
-             loss, "; a finite loss is needed: look for NaN or infinity in the model's weights"));
-  }
-
-  void count_block() {
-    ++done_;
-    if (options_.progress)
-      options_.progress(done_, static_cast<int64_t>(steps_.size()) * trie_.block_evaluations());
-  }
-
-  SweepLosses losses() const {
+  SweepLosses losses(const TrieWalk& walk) const {
     SweepLosses out;
     out.block_evaluations = trie_.block_evaluations();
     out.block_evaluations_alone = block_evaluations_alone(plans_);
     out.plans_distinct = static_cast<int64_t>(trie_.distinct.size());
     out.positions_per_document = steps_.back().targets.size(0) / steps_.back().count;
-    out.peak_activations =
-        by_block_.empty() ? trie_.peak_activations() : store_.peak_size() + kWorkedOn;
-    out.spilled_bytes = store_.written_bytes();
+    out.peak_activations = walk.peak_activations();
+    out.spilled_bytes = walk.spilled_bytes();
     const bool sampled = out.positions_per_document < documents_.token_count - 1;
     for (const size_t distinct : trie_.distinct_of) {
       std::vector<double> means, variances;
@@ -217,24 +136,24 @@ class Walk {
     return out;
   }
 
+ private:
+  [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
+    const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
+    const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
+    throw Error(
+        ErrorKind::kInput,
+        text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
+             plan.removed.empty() ? "" : ", removed " + plan.removed_text(), ", on document ",
+             documents_.documents[static_cast<size_t>(document)], " of '", documents_.file, "' is ",
+             loss, "; a finite loss is needed: look for NaN or infinity in the model's weights"));
+  }
+
   const Decoder& decoder_;
   const TokenBatch& documents_;
   std::span<const PruningPlan> plans_;
-  const SweepOptions& options_;
-  DepthTrie trie_;
-  struct Waiting {
-    int64_t block;
-    size_t node;
-    auto operator<=>(const Waiting&) const = default;
-  };
-  static constexpr int64_t kWorkedOn = 2;  // a block's input and its output
-
-  std::vector<std::vector<Waiting>> waiting_;  ///< [node]: children whose blocks come and go
-  std::map<int64_t, std::vector<std::pair<size_t, size_t>>> by_block_;  ///< such: parent, child
+  const DepthTrie& trie_;
   std::vector<Step> steps_;
-  models::ActivationStore store_;
   std::vector<std::vector<PositionMean>> means_;  ///< [distinct plan][document]
-  int64_t done_ = 0;
 };
 
 }  // namespace
@@ -243,7 +162,11 @@ SweepLosses sweep(const Decoder& decoder, const TokenBatch& documents,
                   std::span<const PruningPlan> plans, const SweepOptions& options) {
   require_usable(decoder, documents, plans, options);
   const c10::InferenceMode no_autograd;
-  return Walk(decoder, documents, plans, options).run();
+  const DepthTrie trie = make_trie(plans);
+  Losses losses(decoder, documents, plans, options, trie);
+  TrieWalk walk(decoder, trie, options.room, options.progress);
+  walk.run(losses);
+  return losses.losses(walk);
 }
 
 }  // namespace plumb::pruning
