@@ -23,7 +23,7 @@ struct Arguments {
   std::map<std::string, std::vector<std::string>> values;
   std::vector<std::string> command_line;  ///< as typed
 
-  bool has(const std::string& flag) const { return values.count(flag) > 0; }
+  bool has(const std::string& flag) const { return values.contains(flag); }
   std::optional<std::string> get(const std::string& flag) const;
   /// Error{kUsage} naming the flag when it was not given.
   std::string require(const std::string& flag) const;
@@ -46,6 +46,7 @@ Command inspect_command();
 Command profile_command();
 Command prune_command();
 Command sweep_command();
+Command eval_command();
 Command measure_command();
 Command measure_one_command();  ///< hidden: the child process of `measure`
 Command verify_command();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <utility>
 
 namespace plumb::pruning {
 
@@ -48,10 +49,8 @@ void TrieWalk::finish(size_t index, size_t step, at::Tensor x) {
   }
   for (const size_t child : node.children) {
     if (!decoder_.keeps(trie_.nodes[child].block)) continue;
-    if (child == node.children.back() && waiting.empty())
-      descend(child, step, std::move(x), true);
-    else
-      descend(child, step, x, false);
+    const bool is_last_use = child == node.children.back() && waiting.empty();
+    descend(child, step, is_last_use ? std::exchange(x, {}) : x, is_last_use);
   }
   if (!waiting.empty() && index != 0)
     store_.put(key(index, step), std::move(x), time(waiting.front().block, step));
@@ -82,7 +81,6 @@ void TrieWalk::descend(size_t child, size_t step, at::Tensor x, bool is_last_use
     next = steps_->run_over(node.block, step, std::move(x));
   else
     next = steps_->run(node.block, step, x);
-  x.reset();
   ++done_;
   if (progress_)
     progress_(done_, static_cast<int64_t>(steps_->count()) * trie_.block_evaluations());

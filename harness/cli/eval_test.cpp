@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/csv.h"
+#include "base/file.h"
+#include "harness/cli/program_testing.h"
+
+namespace plumb::harness::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Questions for the tiny model, whose tokenizer knows bytes alone; the long common beginning is shared.
+std::string own_questions() {
+  std::string lines;
+  for (int i = 0; i < 12; ++i) {
+    const std::string number = std::to_string(i);
+    lines += R"({"question": "which of these comes after the word number )" + number +
+             R"( ?", "choices": ["one )" + number + R"(", "two", "three three", "f"], "answer": )" +
+             std::to_string(i % 4) + "}\n";
+  }
+  return lines;
+}
+
+class Eval : public TinyCase {
+ protected:
+  void SetUp() override {
+    TinyCase::SetUp();
+    fixtures::put(path("own.jsonl"), own_questions());
+  }
+
+  /// `changed` flags replace those of the usual run.
+  ChildOutput eval(const std::string& out,
+                   const std::map<std::string, std::string>& changed) const {
+    std::map<std::string, std::string> flags{{"--model", model()},
+                                             {"--questions", path("own.jsonl")},
+                                             {"--tasks", "multiple_choice"},
+                                             {"--strategies", "simple,random"},
+                                             {"--n", "0-6:3"},
+                                             {"--out", path(out)}};
+    for (const auto& [flag, value] : changed) flags[flag] = value;
+    std::vector<std::string> words{"eval"};
+    for (const auto& [flag, value] : flags) words.insert(words.end(), {flag, value});
+    return plumb(words);
+  }
+};
+
+TEST_F(Eval, LogsEveryAnswerThatItsAccuraciesCount) {
+  const ChildOutput done = eval("eval", {});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  std::map<std::string, int64_t> right, asked;
+  std::istringstream lines(read_file(path("eval/answers.jsonl")));
+  for (std::string line; std::getline(lines, line);) {
+    const auto answer = nlohmann::json::parse(line);
+    const std::string plan = answer.at("strategy").get<std::string>() + answer.at("n").dump();
+    ++asked[plan];
+    right[plan] += answer.at("acc").get<int64_t>();
+    const auto values = answer.at("values").get<std::vector<double>>();
+    ASSERT_EQ(values.size(), 4u);
+    EXPECT_EQ(std::max_element(values.begin(), values.end()) - values.begin(),
+              answer.at("answer").get<int64_t>());
+    EXPECT_EQ(answer.at("acc") == 1, answer.at("answer") == answer.at("target"));
+    EXPECT_EQ(answer.at("prompt_hash").get<std::string>().size(), 64u);
+  }
+  EXPECT_EQ(asked.size(), 6u);
+  const auto rows = parse_csv(read_file(path("eval/accuracy.csv")));
+  size_t counted = 0;
+  for (size_t r = 1; r < rows.size(); ++r) {
+    if (rows[r][4] != "acc") continue;
+    const std::string plan = rows[r][1] + rows[r][2];
+    EXPECT_EQ(rows[r][8], std::to_string(right.at(plan))) << plan;
+    EXPECT_EQ(rows[r][9], "12");
+    EXPECT_EQ(asked.at(plan), 12);
+    EXPECT_LE(std::stod(rows[r][6]), std::stod(rows[r][5]));
+    EXPECT_GE(std::stod(rows[r][7]), std::stod(rows[r][5]));
+    ++counted;
+  }
+  EXPECT_EQ(counted, 6u);
+}
+
+TEST_F(Eval, GivesTheSameBytesWhateverTheThreadsAndThePlansBesideIt) {
+  ASSERT_EQ(eval("a", {{"--threads", "1"}}).exit_code, 0);
+  ASSERT_EQ(eval("b", {{"--threads", "2"}}).exit_code, 0);
+  EXPECT_TRUE(read_file(path("a/answers.jsonl")) == read_file(path("b/answers.jsonl")));
+  ASSERT_EQ(eval("c", {{"--strategies", "simple"}}).exit_code, 0);
+  const std::string both = read_file(path("a/answers.jsonl"));
+  EXPECT_TRUE(both.starts_with(read_file(path("c/answers.jsonl"))));
+}
+
+TEST_F(Eval, DrawsASampleByTheSeed) {
+  const auto lines = [&](const std::string& out, const std::string& seed) {
+    EXPECT_EQ(
+        eval(out, {{"--sample", "5"}, {"--seed", seed}, {"--strategies", "simple"}, {"--n", "0"}})
+            .exit_code,
+        0);
+    std::set<int64_t> ids;
+    std::istringstream log(read_file(path(out + "/answers.jsonl")));
+    for (std::string line; std::getline(log, line);)
+      ids.insert(nlohmann::json::parse(line).at("doc_id").get<int64_t>());
+    return ids;
+  };
+  const auto first = lines("a", "1"), again = lines("b", "1"), other = lines("c", "2");
+  EXPECT_EQ(first.size(), 5u);
+  EXPECT_EQ(first, again);
+  EXPECT_NE(first, other);
+}
+
+TEST_F(Eval, SaysWhatItCannotAsk) {
+  const auto expect = [&](const std::map<std::string, std::string>& more, int code,
+                          const std::string& what) {
+    const ChildOutput done = eval("none", more);
+    EXPECT_EQ(done.exit_code, code) << done.err;
+    EXPECT_THAT(done.err, HasSubstr(what));
+    EXPECT_FALSE(fs::exists(path("none/eval.json")));
+  };
+  expect({{"--tasks", "mmmlu"}}, 2, "known are mmlu");
+  expect({{"--tasks", "smoke,multiple_choice"}}, 2, "--questions is for one task");
+  expect({{"--sample", "13"}}, 2, "its file has 12");
+  expect({{"--sample", "3"}, {"--limit", "3"}}, 2, "give one");
+  fixtures::put(path("own.jsonl"), own_questions() + "{\n");
+  expect({}, 4, "13");
+}
+
+}  // namespace
+}  // namespace plumb::harness::testing

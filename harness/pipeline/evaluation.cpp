@@ -1,0 +1,141 @@
+#include "harness/pipeline/evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/statistics/proportion.h"
+#include "harness/cli/console.h"
+
+namespace plumb::harness {
+
+using metrics::Question;
+using metrics::Task;
+
+namespace {
+
+Task task_of(const std::string& name) {
+  if (name.ends_with(".json")) return metrics::read_task(name);
+  if (const Task* known = metrics::find_task(name)) return *known;
+  std::string names;
+  for (const Task& task : metrics::tasks()) names += (names.empty() ? "" : ", ") + task.name;
+  throw Error(ErrorKind::kUsage, text("no task is called ", printable(name), "; known are ", names,
+                                      ", or a task file whose name ends in .json"));
+}
+
+metrics::QuestionFile questions_of(const Task& task, const QuestionChoice& choice) {
+  if (!choice.questions.empty()) return metrics::read_questions(task, choice.questions);
+  if (!task.built_in.empty()) return metrics::built_in_question_file(task);
+  if (choice.data.empty())
+    throw Error(ErrorKind::kUsage,
+                text("task ", task.name, " needs --data DIR, where '", task.questions,
+                     "' lies; `plumb fetch --dataset` writes it"));
+  return metrics::read_questions(task, metrics::question_path(task, choice.data));
+}
+
+/// Numbers of the questions that are asked, ascending.
+std::vector<size_t> chosen(size_t count, const QuestionChoice& choice, uint64_t seed) {
+  const auto wanted = static_cast<size_t>(choice.limit > 0 ? choice.limit : choice.sample);
+  if (choice.limit > 0 && choice.sample > 0)
+    throw Error(ErrorKind::kUsage,
+                "the first questions and a sample of them were asked for; give one");
+  if (wanted > count)
+    throw Error(ErrorKind::kUsage, text(wanted, " questions of task ", choice.task,
+                                        " were asked for; its file has ", count));
+  std::vector<size_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), size_t{0});
+  if (wanted == 0) return numbers;
+  constexpr uint64_t kStream = 0x7175657374;  // of its own, whatever else the seed is used for
+  Rng rng(seed, kStream);
+  for (size_t i = 0; choice.sample > 0 && i < wanted; ++i)
+    std::swap(numbers[i], numbers[i + static_cast<size_t>(rng.below(count - i))]);
+  numbers.resize(wanted);
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+/// Rows of a pack whose activation takes 64 MB at most, and no fewer than what keeps a header's share small.
+int64_t rows_per_pack(const models::Decoder& decoder) {
+  const int64_t row = decoder.config().width * (decoder.dtype() == models::Dtype::kFp32 ? 4 : 2);
+  return std::clamp<int64_t>((int64_t{1} << 26) / row, 4096, 32768);
+}
+
+bool is_right(const metrics::Answer& answer, const std::string& metric) {
+  return metric == "acc_norm" ? answer.normalised->correct : answer.best.correct;
+}
+
+}  // namespace
+
+AskedTask ask(Session& session, const QuestionChoice& choice) {
+  AskedTask out;
+  out.task = task_of(choice.task);
+  if (out.task.scoring == metrics::Scoring::kGenerate)
+    throw Error(ErrorKind::kUsage, text("task ", out.task.name,
+                                        " asks for written answers, which `plumb eval` does not "
+                                        "judge yet; needed is a task with choices"));
+  metrics::QuestionFile file = questions_of(out.task, choice);
+  out.file = file.name;
+  out.sha256 = file.sha256;
+  out.questions_in_file = static_cast<int64_t>(file.questions.size());
+  std::vector<Question> asked;
+  for (const size_t i : chosen(file.questions.size(), choice, session.experiment().seed))
+    asked.push_back(std::move(file.questions[i]));
+  file.questions = std::move(asked);
+  out.chance = metrics::chance_level(out.task, file);
+  metrics::QuestionFile shots;
+  metrics::ShotPool pool;
+  const bool any = choice.shots < 0 ? out.task.shots.count > 0 : choice.shots > 0;
+  if (any && !out.task.shots.file.empty()) {
+    shots = metrics::read_questions(out.task, metrics::shot_path(out.task, choice.data));
+    pool = metrics::ShotPool(out.task, shots.questions);
+  }
+  const metrics::RequestMaker maker(out.task, session.tokenizer(), pool,
+                                    {session.checkpoint().config().max_positions, choice.shots,
+                                     session.experiment().special_tokens});
+  out.shots = maker.shots();
+  for (const Question& question : file.questions) out.requests.push_back(maker.make(question));
+  out.questions = std::move(file.questions);
+  return out;
+}
+
+TaskEvaluation evaluate(Session& session, AskedTask asked,
+                        const std::vector<pruning::PruningPlan>& plans, const Console& console) {
+  const models::Decoder& decoder = session.decoder();
+  const auto start = std::chrono::steady_clock::now();
+  Progress progress(console, text(asked.task.name, ": block evaluation"));
+  TaskEvaluation out;
+  out.scores =
+      pruning::sweep_questions(decoder, asked.requests, plans,
+                               {rows_per_pack(decoder), session.activation_room(),
+                                [&](int64_t done, int64_t all) { progress.update(done, all); }});
+  for (const auto& values : out.scores.values) {
+    std::vector<metrics::Answer> answers;
+    for (size_t q = 0; q < asked.questions.size(); ++q)
+      answers.push_back(metrics::choose(asked.task, asked.questions[q], values[q]));
+    out.answers.push_back(std::move(answers));
+  }
+  out.asked = std::move(asked);
+  out.plans = plans;
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan) {
+  std::vector<Accuracy> out;
+  const auto& answers = evaluation.answers[plan];
+  for (const std::string& metric : evaluation.asked.task.metrics) {
+    Accuracy a;
+    a.metric = metric;
+    a.right = std::count_if(answers.begin(), answers.end(), [&](const metrics::Answer& answer) {
+      return is_right(answer, metric);
+    });
+    a.accuracy = static_cast<double>(a.right) / static_cast<double>(answers.size());
+    a.interval = accuracy_interval(a.right, static_cast<int64_t>(answers.size()));
+    out.push_back(std::move(a));
+  }
+  return out;
+}
+
+}  // namespace plumb::harness

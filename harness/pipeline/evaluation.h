@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/record.h"
+#include "harness/cli/console.h"
+#include "harness/pipeline/publish.h"
+#include "harness/pipeline/session.h"
+#include "metrics/tasks/answer.h"
+#include "metrics/tasks/request.h"
+#include "pruning/plan.h"
+#include "pruning/sweep/question_sweep.h"
+
+namespace plumb::harness {
+
+/// Which questions of a task are asked, and how.
+struct QuestionChoice {
+  std::string task;            ///< a name of `metrics::tasks()`, or a task file (.json)
+  std::filesystem::path data;  ///< folder that the task's files lie in; empty where none is needed
+  std::filesystem::path questions;  ///< instead of the task's own file; empty: that
+  int64_t limit = 0;                ///< the first so many; 0: all
+  int64_t sample = 0;  ///< so many, drawn without replacement by the experiment's seed; 0: all
+  int64_t shots = -1;  ///< below 0: the task's default
+};
+
+/// A task with its questions and what they ask of a model.
+struct AskedTask {
+  metrics::Task task;
+  std::string file;
+  std::string sha256;  ///< of the question file
+  int64_t questions_in_file = 0;
+  double chance = 0;  ///< among the questions that are asked
+  int64_t shots = 0;
+  std::vector<metrics::Question> questions;  ///< in file order
+  std::vector<metrics::Request> requests;    ///< of each
+};
+
+/// Error{kUsage} for a task that is not known (with the list), a limit and a sample together, or more questions than
+/// there are; else as metrics::read_questions and RequestMaker.
+AskedTask ask(Session& session, const QuestionChoice& choice);
+
+/// What every plan answers.
+struct TaskEvaluation {
+  AskedTask asked;
+  std::vector<pruning::PruningPlan> plans;
+  pruning::QuestionScores scores;
+  std::vector<std::vector<metrics::Answer>> answers;  ///< [plan][question]
+  double seconds = 0;
+};
+TaskEvaluation evaluate(Session& session, AskedTask asked,
+                        const std::vector<pruning::PruningPlan>& plans, const Console& console);
+
+/// Right answers of one plan by one metric ("acc" or "acc_norm").
+struct Accuracy {
+  std::string metric;
+  int64_t right = 0;
+  double accuracy = 0;
+  Interval interval;  ///< over questions as drawn one by one
+};
+std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan);
+
+/// accuracy.csv: a row for each task, plan and metric; answers.jsonl: a line for each task, plan and question.
+std::vector<NamedFile> evaluation_files(const std::vector<TaskEvaluation>& evaluations);
+
+}  // namespace plumb::harness
