@@ -10,6 +10,7 @@
 #include "models/decoder.h"
 #include "pruning/plan.h"
 #include "pruning/sweep/question_packs.h"
+#include "pruning/sweep/step_log.h"
 
 namespace plumb::pruning {
 
@@ -18,6 +19,8 @@ struct QuestionSweepOptions {
   models::ActivationRoom room = {};
   /// Called after each block: block evaluations done and to be done, each counted once per pack.
   std::function<void(int64_t done, int64_t all)> progress = {};
+  /// Packs that are known already, and who is told of the others.
+  StepLog log = {};
 };
 
 /// What every plan says to every question.

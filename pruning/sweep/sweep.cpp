@@ -79,15 +79,15 @@ class Losses : public WalkedSteps {
  public:
   Losses(const Decoder& decoder, const TokenBatch& documents, std::span<const PruningPlan> plans,
          const SweepOptions& options, const DepthTrie& trie)
-      : decoder_(decoder), documents_(documents), plans_(plans), trie_(trie) {
-    const std::vector<PositionMean> row(static_cast<size_t>(documents.size()));
-    means_.assign(trie_.distinct.size(), row);
-    for (int64_t first = 0; first < documents.size(); first += options.documents_per_step)
-      steps_.push_back(make_step(documents, first, options));
-  }
+      : decoder_(decoder),
+        documents_(documents),
+        plans_(plans),
+        trie_(trie),
+        steps_(make_steps(documents, options)),
+        numbers_(options.log, trie.distinct.size(), widths(steps_)) {}
 
-  size_t count() const override { return steps_.size(); }
-  at::Tensor embed(size_t step) const override { return decoder_.embed(steps_[step].tokens); }
+  size_t count() const override { return numbers_.missing().size(); }
+  at::Tensor embed(size_t walked) const override { return decoder_.embed(step(walked).tokens); }
   at::Tensor run(int64_t block, size_t, const at::Tensor& x) const override {
     return decoder_.run_block(block, x);
   }
@@ -95,24 +95,27 @@ class Losses : public WalkedSteps {
     decoder_.run_block_in_place(block, x);
     return x;
   }
-  at::Tensor run_last(int64_t block, size_t step, at::Tensor x, bool is_last_use) const override {
-    return read(step, is_last_use ? run_over(block, step, std::move(x)) : run(block, step, x));
+  at::Tensor run_last(int64_t block, size_t walked, at::Tensor x, bool is_last_use) const override {
+    return read(walked,
+                is_last_use ? run_over(block, walked, std::move(x)) : run(block, walked, x));
   }
-  at::Tensor read(size_t step, const at::Tensor& x) const override {
-    return x.view({-1, x.size(-1)}).index_select(0, steps_[step].state_rows.to(x.device()));
+  at::Tensor read(size_t walked, const at::Tensor& x) const override {
+    return x.view({-1, x.size(-1)}).index_select(0, step(walked).state_rows.to(x.device()));
   }
 
-  void measure(size_t plan, size_t index, const at::Tensor& read) override {
-    const Step& step = steps_[index];
-    const at::Tensor losses = decoder_.cross_entropy(read, step.targets).contiguous();
-    const auto P = static_cast<size_t>(losses.size(0) / step.count);
-    for (int64_t b = 0; b < step.count; ++b) {
-      const std::span<const float> row(losses.const_data_ptr<float>() + static_cast<size_t>(b) * P,
-                                       P);
+  void measure(size_t plan, size_t walked, const at::Tensor& read) override {
+    const Step& one = step(walked);
+    const at::Tensor losses = decoder_.cross_entropy(read, one.targets).contiguous();
+    const auto P = static_cast<size_t>(losses.size(0) / one.count);
+    const std::span<double> numbers = numbers_.of(plan, numbers_.missing()[walked]);
+    for (size_t b = 0; b < static_cast<size_t>(one.count); ++b) {
+      const std::span<const float> row(losses.const_data_ptr<float>() + b * P, P);
       const PositionMean mean = position_mean(row, documents_.token_count - 1);
-      if (!std::isfinite(mean.mean)) fail_at(plan, step.first + b, mean.mean);
-      means_[plan][static_cast<size_t>(step.first + b)] = mean;
+      if (!std::isfinite(mean.mean)) fail_at(plan, one.first + static_cast<int64_t>(b), mean.mean);
+      numbers[b * kNumbers] = mean.mean;
+      numbers[b * kNumbers + 1] = mean.variance;
     }
+    numbers_.measured(numbers_.missing()[walked]);
   }
 
   SweepLosses losses(const TrieWalk& walk) const {
@@ -126,9 +129,12 @@ class Losses : public WalkedSteps {
     const bool sampled = out.positions_per_document < documents_.token_count - 1;
     for (const size_t distinct : trie_.distinct_of) {
       std::vector<double> means, variances;
-      for (const PositionMean& document : means_[distinct]) {
-        means.push_back(document.mean);
-        variances.push_back(document.variance);
+      for (size_t step = 0; step < steps_.size(); ++step) {
+        const std::span<const double> numbers = numbers_.of(distinct, step);
+        for (size_t i = 0; i < numbers.size(); i += kNumbers) {
+          means.push_back(numbers[i]);
+          variances.push_back(numbers[i + 1]);
+        }
       }
       out.loss_nats.push_back(std::move(means));
       if (sampled) out.position_variance.push_back(std::move(variances));
@@ -137,6 +143,21 @@ class Losses : public WalkedSteps {
   }
 
  private:
+  static constexpr size_t kNumbers = 2;  // of a document
+
+  static std::vector<Step> make_steps(const TokenBatch& documents, const SweepOptions& options) {
+    std::vector<Step> steps;
+    for (int64_t first = 0; first < documents.size(); first += options.documents_per_step)
+      steps.push_back(make_step(documents, first, options));
+    return steps;
+  }
+  static std::vector<size_t> widths(const std::vector<Step>& steps) {
+    std::vector<size_t> out;
+    for (const Step& step : steps) out.push_back(static_cast<size_t>(step.count) * kNumbers);
+    return out;
+  }
+  const Step& step(size_t walked) const { return steps_[numbers_.missing()[walked]]; }
+
   [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
     const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
     const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
@@ -153,7 +174,7 @@ class Losses : public WalkedSteps {
   std::span<const PruningPlan> plans_;
   const DepthTrie& trie_;
   std::vector<Step> steps_;
-  std::vector<std::vector<PositionMean>> means_;  ///< [distinct plan][document]
+  StepNumbers numbers_;  ///< of a plan and a step: mean and variance of each document
 };
 
 }  // namespace

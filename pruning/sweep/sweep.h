@@ -9,6 +9,7 @@
 #include "models/decoder.h"
 #include "models/documents.h"
 #include "pruning/plan.h"
+#include "pruning/sweep/step_log.h"
 
 namespace plumb::pruning {
 
@@ -21,6 +22,8 @@ struct SweepOptions {
   models::ActivationRoom room = {};  ///< where the decoder's blocks come and go: for what waits
   /// Called after each block: block evaluations done and to be done, each counted once per step.
   std::function<void(int64_t done, int64_t all)> progress;
+  /// Steps of documents that are known already, and who is told of the others.
+  StepLog log = {};
 };
 
 /// Loss of every plan on every document.

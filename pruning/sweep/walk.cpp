@@ -25,6 +25,7 @@ TrieWalk::TrieWalk(const models::Decoder& decoder, const DepthTrie& trie,
 
 void TrieWalk::run(WalkedSteps& steps) {
   steps_ = &steps;
+  if (steps.count() == 0) return;
   std::vector<int64_t> order;
   for (const auto& [block, nodes] : by_block_) order.push_back(block);
   decoder_.expect(order);
