@@ -200,16 +200,17 @@ std::chrono::system_clock::time_point InputFile::last_change() const {
       std::max(nanoseconds_of(status.st_mtim), nanoseconds_of(status.st_ctim)));
 }
 
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  uint64_t size = 0;
-  const Descriptor file = open_regular(path, size);
+MappedFile::MappedFile(const fs::path& path) : MappedFile(InputFile(path)) {}
+
+MappedFile::MappedFile(const InputFile& file) : path_(file.path()) {
+  const uint64_t size = file.size();
   if (size == 0)
     throw Error(ErrorKind::kInput,
-                text("'", path.string(), "' is empty (0 bytes); was its download cut short?"));
-  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+                text("'", path_.string(), "' is empty (0 bytes); was its download cut short?"));
+  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.descriptor_, 0);
   if (address == MAP_FAILED)
     throw Error(ErrorKind::kInput,
-                text("cannot map '", path.string(), "' (", size, " bytes): ", reason(errno)));
+                text("cannot map '", path_.string(), "' (", size, " bytes): ", reason(errno)));
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
 }

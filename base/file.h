@@ -46,6 +46,7 @@ class InputFile {
   std::chrono::system_clock::time_point last_change() const;
 
  private:
+  friend class MappedFile;
   std::filesystem::path path_;
   uint64_t size_ = 0;
   int descriptor_ = -1;
@@ -60,6 +61,8 @@ class InputFile {
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
+  /// As long as `file` had when it was opened; not a second time opened.
+  explicit MappedFile(const InputFile& file);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   MappedFile(const MappedFile&) = delete;

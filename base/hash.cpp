@@ -2,8 +2,8 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
-#include <fstream>
 #include <vector>
 
 #include "base/error.h"
@@ -84,19 +84,20 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   return hash.hex();
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    throw Error(ErrorKind::kInput,
-                text("cannot open '", path.string(), "' to compute its SHA-256"));
+std::string sha256_of_file(const InputFile& file) {
+  constexpr uint64_t kPiece = 1u << 20;
+  std::vector<std::byte> piece(std::min<uint64_t>(kPiece, file.size()));
   Sha256 hash;
-  std::vector<char> buffer(1u << 20);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0)
-    hash.update(std::string_view(buffer.data(), static_cast<size_t>(in.gcount())));
-  if (in.bad() || !in.eof())  // a folder opens, and fails here
-    throw Error(ErrorKind::kInput,
-                text("cannot read '", path.string(), "' to compute its SHA-256"));
+  for (uint64_t at = 0; at < file.size(); at += kPiece) {
+    const std::span part(piece.data(), std::min<uint64_t>(kPiece, file.size() - at));
+    file.read(at, part);
+    hash.update(part);
+  }
   return hash.hex();
+}
+
+std::string sha256_of_file(const std::filesystem::path& path) {
+  return sha256_of_file(InputFile(path));
 }
 
 }  // namespace plumb

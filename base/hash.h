@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/file.h"
+
 namespace plumb {
 
 class Digest;
@@ -46,5 +48,6 @@ std::string sha256_hex(std::string_view bytes);
 std::string sha256_hex(std::span<const std::byte> bytes);
 /// Error{kInput} where the file cannot be read.
 std::string sha256_of_file(const std::filesystem::path& path);
+std::string sha256_of_file(const InputFile& file);
 
 }  // namespace plumb

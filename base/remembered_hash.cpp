@@ -85,18 +85,6 @@ milliseconds until_settled(const InputFile& file) {
   return std::chrono::ceil<milliseconds>(stamp + tick_of(stamp) - system_clock::now());
 }
 
-std::string hash_of(const InputFile& file) {
-  constexpr uint64_t kPiece = 1u << 20;
-  std::vector<std::byte> piece(std::min<uint64_t>(kPiece, file.size()));
-  Sha256 hash;
-  for (uint64_t at = 0; at < file.size(); at += kPiece) {
-    const std::span part(piece.data(), std::min<uint64_t>(kPiece, file.size() - at));
-    file.read(at, part);
-    hash.update(part);
-  }
-  return hash.hex();
-}
-
 }  // namespace
 
 std::string remembered_sha256(const InputFile& file) {
@@ -104,7 +92,7 @@ std::string remembered_sha256(const InputFile& file) {
   const std::string state = file.state();
   if (std::optional<std::string> known = recall(entry, state)) return *known;
   const bool settled = until_settled(file) <= milliseconds(0);
-  std::string hash = hash_of(file);
+  std::string hash = sha256_of_file(file);
   if (settled && file.state() == state) store(entry, hash, state);
   return hash;
 }

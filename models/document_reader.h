@@ -61,7 +61,7 @@ class DocumentSource {
 
 /// What the functions of models/documents.h do, with the documents of `file` out of `documents`.
 std::vector<Document> read_documents(const std::filesystem::path& file, DocumentSource& documents);
-TokenBatch select_documents(const std::filesystem::path& file, DocumentSource& documents,
+TokenBatch select_documents(const InputFile& file, DocumentSource& documents,
                             const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
                             bool special_tokens);
 

@@ -15,27 +15,27 @@ std::string_view text_of(const MappedFile& file) {
 
 /// `use` with the documents of a file in one of the formats of models/documents.h.
 template <typename Use>
-auto with_documents(const std::filesystem::path& file, Use use) {
+auto with_documents(const InputFile& file, Use use) {
   const MappedFile mapped(file);
+  const std::filesystem::path name = file.path().filename();
   std::optional<DocumentReader> documents;
   try {
-    documents.emplace(file.filename(), text_of(mapped));
+    documents.emplace(name, text_of(mapped));
   } catch (const Error& error) {
-    throw error.within(file.filename().string());
+    throw error.within(name.string());
   }
   return use(*documents);
 }
 
 /// The batch but for its hash.
-TokenBatch select(const std::filesystem::path& file, DocumentSource& documents,
-                  const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
-                  bool special_tokens) {
+TokenBatch select(const InputFile& file, DocumentSource& documents, const Tokenizer& tokenizer,
+                  int64_t max_tokens, int64_t limit, bool special_tokens) {
   if (max_tokens < 1 || limit < 1)
     throw Error(ErrorKind::kUsage, text("max tokens ", max_tokens, " and limit ", limit,
                                         " were asked for; needed is at least 1 of each"));
   TokenBatch batch;
   batch.token_count = max_tokens;
-  batch.file = file.filename().string();
+  batch.file = file.path().filename().string();
   int64_t seen = 0;
   try {
     while (batch.size() < limit) {
@@ -52,7 +52,7 @@ TokenBatch select(const std::filesystem::path& file, DocumentSource& documents,
   }
   if (batch.size() < limit)
     throw Error(ErrorKind::kInput,
-                text("'", file.string(), "' has ", batch.size(), " documents of at least ",
+                text("'", file.path().string(), "' has ", batch.size(), " documents of at least ",
                      max_tokens, " tokens among its ", seen, "; needed are ", limit,
                      ": give a longer file, or lower --limit or --max-tokens"));
   return batch;
@@ -61,7 +61,7 @@ TokenBatch select(const std::filesystem::path& file, DocumentSource& documents,
 }  // namespace
 
 std::vector<Document> read_documents(const std::filesystem::path& file) {
-  return with_documents(file,
+  return with_documents(InputFile(file),
                         [&](DocumentSource& documents) { return read_documents(file, documents); });
 }
 
@@ -78,8 +78,8 @@ std::vector<Document> read_documents(const std::filesystem::path& file, Document
   return all;
 }
 
-TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                            int64_t max_tokens, int64_t limit, bool special_tokens) {
+TokenBatch select_documents(const InputFile& file, const Tokenizer& tokenizer, int64_t max_tokens,
+                            int64_t limit, bool special_tokens) {
   return with_documents(file, [&](DocumentSource& documents) {
     TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);
     batch.sha256 = remembered_sha256(file);
@@ -87,7 +87,7 @@ TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& 
   });
 }
 
-TokenBatch select_documents(const std::filesystem::path& file, DocumentSource& documents,
+TokenBatch select_documents(const InputFile& file, DocumentSource& documents,
                             const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit,
                             bool special_tokens) {
   TokenBatch batch = select(file, documents, tokenizer, max_tokens, limit, special_tokens);

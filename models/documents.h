@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::models {
@@ -43,7 +44,7 @@ struct TokenBatch {
 /// follows them is not looked at. Error{kInput} with the count when fewer qualify; Error{kUsage}
 /// for limit or max_tokens below 1 (a loss needs max_tokens of at least 2, which its caller
 /// checks).
-TokenBatch select_documents(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                            int64_t max_tokens, int64_t limit, bool special_tokens = false);
+TokenBatch select_documents(const InputFile& file, const Tokenizer& tokenizer, int64_t max_tokens,
+                            int64_t limit, bool special_tokens = false);
 
 }  // namespace plumb::models

@@ -55,7 +55,7 @@ Reference make_reference(const std::string& name, const fs::path& documents,
     throw std::runtime_error("PLUMB_TEST_MODEL is not the model of the golden file");
   auto decoder = models::Decoder::load(checkpoint, models::Dtype::kFp32);
   const auto& wanted = golden.at("documents");
-  auto batch = models::select_documents(documents, models::Tokenizer::open(model),
+  auto batch = models::select_documents(InputFile(documents), models::Tokenizer::open(model),
                                         wanted.at("max_tokens"), wanted.at("lines").size());
   auto profile = metrics::profile(decoder, batch, kDocumentsPerStep);
   return {std::move(golden), std::move(decoder), std::move(batch), std::move(profile)};
@@ -177,8 +177,8 @@ TEST_P(SmolLm2Walk, GivesTheBitsOfEveryPlanAlone) {
   const char* model = variable("PLUMB_TEST_MODEL");
   if (model == nullptr) GTEST_SKIP() << "PLUMB_TEST_MODEL names no SmolLM2-135M-Instruct GGUF";
   const auto decoder = models::Decoder::load(models::Checkpoint::open(model), GetParam());
-  const auto batch =
-      models::select_documents(kGolden / "own_text.jsonl", models::Tokenizer::open(model), 64, 6);
+  const auto batch = models::select_documents(InputFile(kGolden / "own_text.jsonl"),
+                                              models::Tokenizer::open(model), 64, 6);
   std::vector<PruningPlan> plans;
   const json golden = golden_of("smollm2_own_text.json");
   for (const json& row : golden.at("plans"))

@@ -48,10 +48,9 @@ std::vector<models::Document> read_documents(const std::filesystem::path& file) 
   return documents ? models::read_documents(file, *documents) : models::read_documents(file);
 }
 
-models::TokenBatch select_documents(const std::filesystem::path& file,
-                                    const models::Tokenizer& tokenizer, int64_t max_tokens,
-                                    int64_t limit, bool special_tokens) {
-  const auto documents = table_documents(file);
+models::TokenBatch select_documents(const InputFile& file, const models::Tokenizer& tokenizer,
+                                    int64_t max_tokens, int64_t limit, bool special_tokens) {
+  const auto documents = table_documents(file.path());
   return documents ? models::select_documents(file, *documents, tokenizer, max_tokens, limit,
                                               special_tokens)
                    : models::select_documents(file, tokenizer, max_tokens, limit, special_tokens);

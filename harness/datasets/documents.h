@@ -13,8 +13,7 @@ namespace plumb::harness {
 std::vector<models::Document> read_documents(const std::filesystem::path& file);
 
 /// As models::select_documents.
-models::TokenBatch select_documents(const std::filesystem::path& file,
-                                    const models::Tokenizer& tokenizer, int64_t max_tokens,
-                                    int64_t limit, bool special_tokens = false);
+models::TokenBatch select_documents(const InputFile& file, const models::Tokenizer& tokenizer,
+                                    int64_t max_tokens, int64_t limit, bool special_tokens = false);
 
 }  // namespace plumb::harness

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/hash.h"
 #include "fixtures/formats/tiny_model.h"
 #include "fixtures/synthetic/tiny_decoder.h"
 #include "harness/cli/program_testing.h"
@@ -71,6 +72,19 @@ TEST_F(Documents, GiveTheSameBatchFromTheCommandLine) {
     return read_file(path(out_folder + "/distances.csv"));
   };
   EXPECT_EQ(profiled(table, "b"), profiled(text_file(), "a"));
+}
+
+// What is hashed is what is read, even where the name has come to mean another file between both.
+TEST_F(Documents, AndTheirHashAreOfTheFileThatWasOpened) {
+  const std::string first = read_file(text_file());
+  const fs::path name = file("documents.jsonl", first);
+  const InputFile opened(name);
+  write_file_atomically(name, "{\"text\": \"another file\"}\n");
+  const auto tokenizer = models::Tokenizer::open(model());
+  const models::TokenBatch batch = harness::select_documents(opened, tokenizer, 32, 4);
+  EXPECT_EQ(batch.sha256, sha256_hex(first));
+  EXPECT_EQ(batch.tokens,
+            harness::select_documents(InputFile(text_file()), tokenizer, 32, 4).tokens);
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   const int64_t blocks = run.model.block_count;
   sweep_counts(e, blocks);  // what is out of range is said before any work
   cost_counts(e, blocks);
-  const StageKeys keys = stage_keys(e, run.model, run.environment);
+  const StageKeys keys = stage_keys(session, run.model, run.environment);
 
   run.profile = runner.stage<ProfileResult>("profile", keys.profile, profile_from_json,
                                             [&] { return profile_stage(session, console); });

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "base/error.h"
+#include "base/remembered_hash.h"
 #include "harness/cli/signals.h"
 #include "harness/datasets/documents.h"
 #include "harness/pipeline/placement.h"
@@ -79,6 +80,14 @@ models::ActivationRoom Session::activation_room() {
   return {memory_plan().room_bytes, folder};
 }
 
+const InputFile& Session::text_file(const std::filesystem::path& path) {
+  return text_files_.try_emplace(path, path).first->second;
+}
+
+std::string Session::text_sha256(const TextChoice& choice) {
+  return remembered_sha256(text_file(choice.file));
+}
+
 models::TokenBatch Session::select(const TextChoice& choice) {
   if (choice.file.empty())
     throw Error(ErrorKind::kUsage,
@@ -89,8 +98,8 @@ models::TokenBatch Session::select(const TextChoice& choice) {
                                         " tokens were asked for, "
                                         "needed at most the model's ",
                                         positions, " positions"));
-  return harness::select_documents(choice.file, tokenizer(), choice.max_tokens, choice.limit,
-                                   experiment_.special_tokens);
+  return harness::select_documents(text_file(choice.file), tokenizer(), choice.max_tokens,
+                                   choice.limit, experiment_.special_tokens);
 }
 
 const models::TokenBatch& Session::calibration() {

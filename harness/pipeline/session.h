@@ -1,8 +1,11 @@
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
+#include "base/file.h"
 #include "harness/experiment/experiment.h"
 #include "harness/pipeline/memory_plan.h"
 #include "models/activation_store.h"
@@ -36,16 +39,21 @@ class Session {
   bool has_memory_plan() const { return plan_.has_value(); }
   /// For activations that wait while blocks come and go.
   models::ActivationRoom activation_room();
+  /// SHA-256 of a text's bytes. The file stays open, so that what is read of it later are those bytes, wherever its name
+  /// points by then.
+  std::string text_sha256(const TextChoice& choice);
   const models::TokenBatch& calibration();
   const models::TokenBatch& validation();
 
  private:
+  const InputFile& text_file(const std::filesystem::path& path);
   models::TokenBatch select(const TextChoice& choice);
   Experiment experiment_;
   std::optional<models::Checkpoint> checkpoint_;
   std::optional<models::Tokenizer> tokenizer_;
   std::optional<MemoryPlan> plan_;
   std::optional<models::Decoder> decoder_;
+  std::map<std::filesystem::path, InputFile> text_files_;
   std::optional<models::TokenBatch> calibration_;
   std::optional<models::TokenBatch> validation_;
 };

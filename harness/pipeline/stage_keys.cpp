@@ -1,7 +1,6 @@
 #include "harness/pipeline/stage_keys.h"
 
 #include "base/error.h"
-#include "base/remembered_hash.h"
 #include "harness/pipeline/stage_cache.h"
 #include "models/tokenizer/tokenizer.h"
 
@@ -13,11 +12,11 @@ namespace {
 
 constexpr int kFormat = 1;  ///< of the results' JSON
 
-std::string text_hash(const TextChoice& choice, const std::string& key) {
+std::string text_hash(Session& session, const TextChoice& choice, const std::string& key) {
   if (choice.file.empty())
     throw Error(ErrorKind::kUsage, text("no text was named, needed ", key, ".documents"));
   try {
-    return remembered_sha256(choice.file);
+    return session.text_sha256(choice);
   } catch (const Error& error) {
     throw Error(error.kind(),
                 text(error.what(), " (", key, ".documents; ./run makes the default ones)"),
@@ -25,8 +24,8 @@ std::string text_hash(const TextChoice& choice, const std::string& key) {
   }
 }
 
-Json text_key(const TextChoice& choice, const std::string& key) {
-  return {{"sha256", text_hash(choice, key)},
+Json text_key(Session& session, const TextChoice& choice, const std::string& key) {
+  return {{"sha256", text_hash(session, choice, key)},
           {"max_tokens", choice.max_tokens},
           {"limit", choice.limit}};
 }
@@ -41,7 +40,8 @@ Json machine_key(const Environment& environment) {
 
 }  // namespace
 
-StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environment& environment) {
+StageKeys stage_keys(Session& session, const ModelFacts& model, const Environment& environment) {
+  const Experiment& e = session.experiment();
   const Json common = {{"format", kFormat},
                        {"version", version_line()},
                        {"libraries", pairs_json(library_facts(e.device))},
@@ -53,7 +53,8 @@ StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environ
                        {"documents_per_step", e.documents_per_step},
                        {"special_tokens", e.special_tokens}};
   StageKeys keys;
-  keys.profile = {{"common", common}, {"text", text_key(e.calibration_text(), "calibration")}};
+  keys.profile = {{"common", common},
+                  {"text", text_key(session, e.calibration_text(), "calibration")}};
   keys.plans = {{"profile", keys.profile},
                 {"strategies", e.strategies},
                 {"n", e.sweep_n},
@@ -61,7 +62,7 @@ StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environ
                 {"draws", e.draws}};
   // The plans themselves decide the losses, but they follow from what stands in their key.
   keys.sweep = {{"plans", StageCache::entry_name("plans", keys.plans)},
-                {"text", text_key(e.validation, "validation")},
+                {"text", text_key(session, e.validation, "validation")},
                 {"positions", e.positions},
                 {"seed", e.seed},
                 {"common", common}};
@@ -72,8 +73,9 @@ StageKeys stage_keys(const Experiment& e, const ModelFacts& model, const Environ
                {"decode_context", e.decode_context},
                {"decode_tokens", e.decode_tokens},
                {"repetitions", e.repetitions}};
-  keys.reconnection = {
-      {"common", common}, {"text", text_key(e.validation, "validation")}, {"seed", e.seed}};
+  keys.reconnection = {{"common", common},
+                       {"text", text_key(session, e.validation, "validation")},
+                       {"seed", e.seed}};
   return keys;
 }
 

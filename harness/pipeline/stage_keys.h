@@ -5,6 +5,7 @@
 
 #include "base/environment.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/session.h"
 
 namespace plumb::harness {
 
@@ -18,7 +19,6 @@ struct StageKeys {
 };
 
 /// Hashes the texts. Error{kUsage} or Error{kInput} where one is missing.
-StageKeys stage_keys(const Experiment& experiment, const ModelFacts& model,
-                     const Environment& environment);
+StageKeys stage_keys(Session& session, const ModelFacts& model, const Environment& environment);
 
 }  // namespace plumb::harness
