@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "harness/pipeline/publish.h"
 
 namespace plumb::harness {
 
@@ -73,9 +72,10 @@ int64_t whole_number(const Arguments& arguments, const std::string& flag, int64_
   return value;
 }
 
-std::string wrote(const std::vector<std::pair<std::string, std::string>>& files,
-                  const std::string& folder) {
+std::string wrote(const std::vector<NamedFile>& files, const std::string& folder,
+                  const std::vector<LargeFile>& large) {
   std::string names;
+  for (const LargeFile& file : large) names += (names.empty() ? "" : ", ") + file.name;
   for (const auto& [name, bytes] : files) names += (names.empty() ? "" : ", ") + name;
   return text("wrote ", names, " to ", printable(folder));
 }

@@ -5,6 +5,7 @@
 
 #include "harness/cli/command.h"
 #include "harness/experiment/experiment.h"
+#include "harness/pipeline/publish.h"
 
 namespace plumb::harness {
 
@@ -25,7 +26,7 @@ std::string require_out(const Experiment& experiment);
 int64_t whole_number(const Arguments& arguments, const std::string& flag, int64_t least);
 
 /// "wrote distances.csv, plans.csv to DIR".
-std::string wrote(const std::vector<std::pair<std::string, std::string>>& files,
-                  const std::string& folder);
+std::string wrote(const std::vector<NamedFile>& files, const std::string& folder,
+                  const std::vector<LargeFile>& large = {});
 
 }  // namespace plumb::harness

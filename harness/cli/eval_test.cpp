@@ -12,23 +12,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Questions for the tiny model, whose tokenizer knows bytes alone; the long common beginning is shared.
-std::string own_questions() {
-  std::string lines;
-  for (int i = 0; i < 12; ++i) {
-    const std::string number = std::to_string(i);
-    lines += R"({"question": "which of these comes after the word number )" + number +
-             R"( ?", "choices": ["one )" + number + R"(", "two", "three three", "f"], "answer": )" +
-             std::to_string(i % 4) + "}\n";
-  }
-  return lines;
-}
-
 class Eval : public TinyCase {
  protected:
   void SetUp() override {
     TinyCase::SetUp();
-    fixtures::put(path("own.jsonl"), own_questions());
+    fixtures::put(path("own.jsonl"), tiny_questions());
   }
 
   /// `changed` flags replace those of the usual run.
@@ -51,7 +39,7 @@ TEST_F(Eval, LogsEveryAnswerThatItsAccuraciesCount) {
   const ChildOutput done = eval("eval", {});
   ASSERT_EQ(done.exit_code, 0) << done.err;
   std::map<std::string, int64_t> right, asked;
-  std::istringstream lines(read_file(path("eval/answers.jsonl")));
+  std::istringstream lines(read_file(path("eval/questions/multiple_choice.jsonl")));
   for (std::string line; std::getline(lines, line);) {
     const auto answer = nlohmann::json::parse(line);
     const std::string plan = answer.at("strategy").get<std::string>() + answer.at("n").dump();
@@ -66,27 +54,30 @@ TEST_F(Eval, LogsEveryAnswerThatItsAccuraciesCount) {
   }
   EXPECT_EQ(asked.size(), 6u);
   const auto rows = parse_csv(read_file(path("eval/accuracy.csv")));
-  size_t counted = 0;
+  ASSERT_EQ(rows.size(), 7u);
   for (size_t r = 1; r < rows.size(); ++r) {
-    if (rows[r][4] != "acc") continue;
-    const std::string plan = rows[r][1] + rows[r][2];
-    EXPECT_EQ(rows[r][8], std::to_string(right.at(plan))) << plan;
-    EXPECT_EQ(rows[r][9], "12");
+    const auto cell = [&](const std::string& name) {
+      const auto column = std::find(rows[0].begin(), rows[0].end(), name);
+      return rows[r].at(static_cast<size_t>(column - rows[0].begin()));
+    };
+    const std::string plan = cell("strategy") + cell("n");
+    EXPECT_EQ(cell("right"), std::to_string(right.at(plan))) << plan;
+    EXPECT_EQ(std::stod(cell("acc")), static_cast<double>(right.at(plan)) / 12);
+    EXPECT_EQ(cell("questions"), "12");
     EXPECT_EQ(asked.at(plan), 12);
-    EXPECT_LE(std::stod(rows[r][6]), std::stod(rows[r][5]));
-    EXPECT_GE(std::stod(rows[r][7]), std::stod(rows[r][5]));
-    ++counted;
+    EXPECT_LE(std::stod(cell("low")), std::stod(cell("acc")));
+    EXPECT_GE(std::stod(cell("high")), std::stod(cell("acc")));
   }
-  EXPECT_EQ(counted, 6u);
 }
 
 TEST_F(Eval, GivesTheSameBytesWhateverTheThreadsAndThePlansBesideIt) {
   ASSERT_EQ(eval("a", {{"--threads", "1"}}).exit_code, 0);
   ASSERT_EQ(eval("b", {{"--threads", "2"}}).exit_code, 0);
-  EXPECT_TRUE(read_file(path("a/answers.jsonl")) == read_file(path("b/answers.jsonl")));
+  EXPECT_TRUE(read_file(path("a/questions/multiple_choice.jsonl")) ==
+              read_file(path("b/questions/multiple_choice.jsonl")));
   ASSERT_EQ(eval("c", {{"--strategies", "simple"}}).exit_code, 0);
-  const std::string both = read_file(path("a/answers.jsonl"));
-  EXPECT_TRUE(both.starts_with(read_file(path("c/answers.jsonl"))));
+  const std::string both = read_file(path("a/questions/multiple_choice.jsonl"));
+  EXPECT_TRUE(both.starts_with(read_file(path("c/questions/multiple_choice.jsonl"))));
 }
 
 TEST_F(Eval, DrawsASampleByTheSeed) {
@@ -96,7 +87,7 @@ TEST_F(Eval, DrawsASampleByTheSeed) {
             .exit_code,
         0);
     std::set<int64_t> ids;
-    std::istringstream log(read_file(path(out + "/answers.jsonl")));
+    std::istringstream log(read_file(path(out + "/questions/multiple_choice.jsonl")));
     for (std::string line; std::getline(log, line);)
       ids.insert(nlohmann::json::parse(line).at("doc_id").get<int64_t>());
     return ids;
@@ -119,7 +110,7 @@ TEST_F(Eval, SaysWhatItCannotAsk) {
   expect({{"--tasks", "smoke,multiple_choice"}}, 2, "--questions is for one task");
   expect({{"--sample", "13"}}, 2, "its file has 12");
   expect({{"--sample", "3"}, {"--limit", "3"}}, 2, "give one");
-  fixtures::put(path("own.jsonl"), own_questions() + "{\n");
+  fixtures::put(path("own.jsonl"), tiny_questions() + "{\n");
   expect({}, 4, "13");
 }
 

@@ -13,7 +13,7 @@ namespace plumb::harness {
 namespace {
 
 /// Commands that the design names and this release does not have yet.
-const std::vector<std::string> kLater = {"heal", "eval", "compare", "gate", "baseline"};
+const std::vector<std::string> kLater = {"heal", "compare", "gate", "baseline"};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
@@ -64,7 +64,7 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
       };
       option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
       // Only these may be given again; elsewhere the second value would silently win.
-      if (flag.name == "--set" || flag.name == "--include")
+      if (flag.name == "--set" || flag.name == "--include" || flag.name == "--data")
         option->allow_extra_args(false)->expected(1, 1000);
     }
   }

@@ -30,6 +30,18 @@ inline std::string tiny_document(int seed, int count) {
   return "{\"text\": \"" + words + "\"}\n";
 }
 
+/// Questions for the tiny model, whose tokenizer knows bytes alone; the long common beginning is shared.
+inline std::string tiny_questions(int count = 12) {
+  std::string lines;
+  for (int i = 0; i < count; ++i) {
+    const std::string number = std::to_string(i);
+    lines += R"({"question": "which of these comes after the word number )" + number +
+             R"( ?", "choices": ["one )" + number + R"(", "two", "three three", "f"], "answer": )" +
+             std::to_string(i % 4) + "}\n";
+  }
+  return lines;
+}
+
 /// A folder with model.gguf (10 blocks, F32) and text.jsonl (20 documents of 40 tokens).
 class TinyCase : public ::testing::Test {
  protected:

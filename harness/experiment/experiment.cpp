@@ -116,6 +116,7 @@ Experiment make_experiment(Settings& settings) {
   e.seed = static_cast<uint64_t>(settings.count_of("seed"));
   e.special_tokens = settings.switch_of("special_tokens");
   e.documents_per_step = settings.count_of("documents_per_step");
+  e.rows_per_pack = settings.count_of("rows_per_pack");
   e.calibration = text_choice(settings, "calibration");
   e.validation = text_choice(settings, "validation");
   e.strategies = settings.list_of("sweep.strategies");

@@ -32,6 +32,7 @@ struct Experiment {
   uint64_t seed = 0;
   bool special_tokens = false;
   int64_t documents_per_step = 8;
+  int64_t rows_per_pack = 0;  ///< of questions; 0: by the model's width
   TextChoice calibration;
   TextChoice validation;
   std::vector<std::string> strategies;

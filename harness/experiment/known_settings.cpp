@@ -20,6 +20,8 @@ const std::vector<Setting>& known_settings() {
       {"seed", kCount, 0, 0, "of random plans, positions and resamples"},
       {"special_tokens", kSwitch, false, 0, "add BOS or EOS as the tokenizer's files say"},
       {"documents_per_step", kCount, 8, 1, "documents in every product"},
+      {"rows_per_pack", kCount, 0, 0,
+       "tokens of the questions that are run together; 0: by the model's width"},
       {"calibration.documents", kText, "", 0, "text that the distances are measured on"},
       {"calibration.max_tokens", kCount, 256, 1, "documents are cut to so many tokens"},
       {"calibration.limit", kCount, 64, 1, "how many documents"},

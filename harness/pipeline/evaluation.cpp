@@ -16,15 +16,6 @@ using metrics::Task;
 
 namespace {
 
-Task task_of(const std::string& name) {
-  if (name.ends_with(".json")) return metrics::read_task(name);
-  if (const Task* known = metrics::find_task(name)) return *known;
-  std::string names;
-  for (const Task& task : metrics::tasks()) names += (names.empty() ? "" : ", ") + task.name;
-  throw Error(ErrorKind::kUsage, text("no task is called ", printable(name), "; known are ", names,
-                                      ", or a task file whose name ends in .json"));
-}
-
 metrics::QuestionFile questions_of(const Task& task, const QuestionChoice& choice) {
   if (!choice.questions.empty()) return metrics::read_questions(task, choice.questions);
   if (!task.built_in.empty()) return metrics::built_in_question_file(task);
@@ -56,25 +47,36 @@ std::vector<size_t> chosen(size_t count, const QuestionChoice& choice, uint64_t 
   return numbers;
 }
 
-/// Rows of a pack whose activation takes 64 MB at most, and no fewer than what keeps a header's share small.
-int64_t rows_per_pack(const models::Decoder& decoder) {
-  const int64_t row = decoder.config().width * (decoder.dtype() == models::Dtype::kFp32 ? 4 : 2);
-  return std::clamp<int64_t>((int64_t{1} << 26) / row, 4096, 32768);
-}
-
 bool is_right(const metrics::Answer& answer, const std::string& metric) {
   return metric == "acc_norm" ? answer.normalised->correct : answer.best.correct;
 }
 
 }  // namespace
 
+Task task_of(const std::string& name) {
+  if (name.ends_with(".json")) return metrics::read_task(name);
+  if (const Task* known = metrics::find_task(name)) return *known;
+  std::string names;
+  for (const Task& task : metrics::tasks()) names += (names.empty() ? "" : ", ") + task.name;
+  throw Error(ErrorKind::kUsage, text("no task is called ", printable(name), "; known are ", names,
+                                      ", or a task file whose name ends in .json"));
+}
+
+int64_t rows_per_pack(Session& session) {
+  const Experiment& experiment = session.experiment();
+  if (experiment.rows_per_pack > 0) return experiment.rows_per_pack;
+  const int64_t row = session.checkpoint().config().width * (experiment.dtype == "fp32" ? 4 : 2);
+  return std::clamp<int64_t>((int64_t{1} << 26) / row, 4096, 32768);
+}
+
 AskedTask ask(Session& session, const QuestionChoice& choice) {
   AskedTask out;
+  out.choice = choice;
   out.task = task_of(choice.task);
   if (out.task.scoring == metrics::Scoring::kGenerate)
     throw Error(ErrorKind::kUsage, text("task ", out.task.name,
-                                        " asks for written answers, which `plumb eval` does not "
-                                        "judge yet; needed is a task with choices"));
+                                        " asks for written answers, which are not judged yet; "
+                                        "needed is a task with choices"));
   metrics::QuestionFile file = questions_of(out.task, choice);
   out.file = file.name;
   out.sha256 = file.sha256;
@@ -88,7 +90,12 @@ AskedTask ask(Session& session, const QuestionChoice& choice) {
   metrics::ShotPool pool;
   const bool any = choice.shots < 0 ? out.task.shots.count > 0 : choice.shots > 0;
   if (any && !out.task.shots.file.empty()) {
+    if (choice.data.empty())
+      throw Error(ErrorKind::kUsage,
+                  text("task ", out.task.name, " shows examples from '", out.task.shots.file,
+                       "' and needs --data DIR, where that lies, or --shots 0"));
     shots = metrics::read_questions(out.task, metrics::shot_path(out.task, choice.data));
+    out.shots_sha256 = shots.sha256;
     pool = metrics::ShotPool(out.task, shots.questions);
   }
   const metrics::RequestMaker maker(out.task, session.tokenizer(), pool,
@@ -101,21 +108,23 @@ AskedTask ask(Session& session, const QuestionChoice& choice) {
 }
 
 TaskEvaluation evaluate(Session& session, AskedTask asked,
-                        const std::vector<pruning::PruningPlan>& plans, const Console& console) {
+                        const std::vector<pruning::PruningPlan>& plans, const Console& console,
+                        const pruning::StepLog& log) {
   const models::Decoder& decoder = session.decoder();
   const auto start = std::chrono::steady_clock::now();
   Progress progress(console, text(asked.task.name, ": block evaluation"));
   TaskEvaluation out;
-  out.scores =
-      pruning::sweep_questions(decoder, asked.requests, plans,
-                               {rows_per_pack(decoder), session.activation_room(),
-                                [&](int64_t done, int64_t all) { progress.update(done, all); }});
+  out.scores = pruning::sweep_questions(
+      decoder, asked.requests, plans,
+      {rows_per_pack(session), session.activation_room(),
+       [&](int64_t done, int64_t all) { progress.update(done, all); }, log});
   for (const auto& values : out.scores.values) {
     std::vector<metrics::Answer> answers;
     for (size_t q = 0; q < asked.questions.size(); ++q)
       answers.push_back(metrics::choose(asked.task, asked.questions[q], values[q]));
     out.answers.push_back(std::move(answers));
   }
+  out.clusters = metrics::clusters(asked.task, asked.questions);
   out.asked = std::move(asked);
   out.plans = plans;
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

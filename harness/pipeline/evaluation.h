@@ -29,9 +29,11 @@ struct QuestionChoice {
 
 /// A task with its questions and what they ask of a model.
 struct AskedTask {
+  QuestionChoice choice;
   metrics::Task task;
   std::string file;
-  std::string sha256;  ///< of the question file
+  std::string sha256;        ///< of the question file
+  std::string shots_sha256;  ///< of the file that shots come from; empty: there are none
   int64_t questions_in_file = 0;
   double chance = 0;  ///< among the questions that are asked
   int64_t shots = 0;
@@ -39,20 +41,29 @@ struct AskedTask {
   std::vector<metrics::Request> requests;    ///< of each
 };
 
-/// Error{kUsage} for a task that is not known (with the list), a limit and a sample together, or more questions than
-/// there are; else as metrics::read_questions and RequestMaker.
+/// A task by its name, or of its file. Error{kUsage} for one that is not known, with the list.
+metrics::Task task_of(const std::string& name);
+
+/// Error{kUsage} for a task that is not known, a limit and a sample together, or more questions than there are; else as
+/// metrics::read_questions and RequestMaker.
 AskedTask ask(Session& session, const QuestionChoice& choice);
+
+/// Rows of a pack of questions: what the experiment says, else so many that an activation takes 64 MB at most, and no
+/// fewer than what keeps a header's share small.
+int64_t rows_per_pack(Session& session);
 
 /// What every plan answers.
 struct TaskEvaluation {
   AskedTask asked;
   std::vector<pruning::PruningPlan> plans;
+  std::vector<int64_t> clusters;  ///< of each question, as metrics::clusters
   pruning::QuestionScores scores;
   std::vector<std::vector<metrics::Answer>> answers;  ///< [plan][question]
   double seconds = 0;
 };
 TaskEvaluation evaluate(Session& session, AskedTask asked,
-                        const std::vector<pruning::PruningPlan>& plans, const Console& console);
+                        const std::vector<pruning::PruningPlan>& plans, const Console& console,
+                        const pruning::StepLog& log = {});
 
 /// Right answers of one plan by one metric ("acc" or "acc_norm").
 struct Accuracy {
@@ -63,7 +74,9 @@ struct Accuracy {
 };
 std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan);
 
-/// accuracy.csv: a row for each task, plan and metric; answers.jsonl: a line for each task, plan and question.
-std::vector<NamedFile> evaluation_files(const std::vector<TaskEvaluation>& evaluations);
+/// accuracy.csv: a row for each strategy, n and task.
+NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations);
+/// questions/<task>.jsonl: a line for each plan and question. They write from `evaluations`, which must stay.
+std::vector<LargeFile> question_files(const std::vector<TaskEvaluation>& evaluations);
 
 }  // namespace plumb::harness

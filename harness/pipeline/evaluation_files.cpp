@@ -8,24 +8,45 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string accuracy_csv(const std::vector<TaskEvaluation>& evaluations) {
-  CsvTable table({"task", "strategy", "n", "first", "metric", "accuracy", "low", "high", "right",
-                  "questions", "chance", "removed"});
-  for (const TaskEvaluation& e : evaluations)
-    for (size_t p = 0; p < e.plans.size(); ++p)
-      for (const Accuracy& a : accuracies(e, p)) {
-        const pruning::PruningPlan& plan = e.plans[p];
-        table.cell(e.asked.task.name).cell(plan.strategy).cell(plan.removed_count());
-        if (const auto first = plan.first())
-          table.cell(*first);
-        else
-          table.cell("");
-        table.cell(a.metric).cell(a.accuracy).cell(a.interval.low).cell(a.interval.high);
-        table.cell(a.right).cell(static_cast<int64_t>(e.asked.questions.size()));
-        table.cell(e.asked.chance).cell(plan.removed_text());
-        table.end_row();
-      }
-  return table.str();
+const Accuracy* find(const std::vector<Accuracy>& all, const std::string& metric) {
+  for (const Accuracy& a : all)
+    if (a.metric == metric) return &a;
+  return nullptr;
+}
+
+/// A cell by `value`, or an empty one where the task has no such metric.
+template <typename Value>
+void cell_or_empty(CsvTable& table, const Accuracy* accuracy, Value value) {
+  if (accuracy != nullptr)
+    table.cell(value(*accuracy));
+  else
+    table.empty();
+}
+
+void accuracy_row(CsvTable& table, const TaskEvaluation& e, size_t p) {
+  const pruning::PruningPlan& plan = e.plans[p];
+  const std::vector<Accuracy> all = accuracies(e, p);
+  const Accuracy *acc = find(all, "acc"), *norm = find(all, "acc_norm");
+  const auto accuracy = [](const Accuracy& a) { return a.accuracy; };
+  const auto low = [](const Accuracy& a) { return a.interval.low; };
+  const auto high = [](const Accuracy& a) { return a.interval.high; };
+  const auto right = [](const Accuracy& a) { return a.right; };
+  table.cell(plan.strategy).cell(plan.removed_count()).cell(e.asked.task.name);
+  cell_or_empty(table, acc, accuracy);
+  cell_or_empty(table, norm, accuracy);
+  cell_or_empty(table, acc, low);
+  cell_or_empty(table, acc, high);
+  table.cell(static_cast<int64_t>(e.asked.questions.size()));
+  if (const auto first = plan.first())
+    table.cell(*first);
+  else
+    table.empty();
+  cell_or_empty(table, acc, right);
+  cell_or_empty(table, norm, right);
+  cell_or_empty(table, norm, low);
+  cell_or_empty(table, norm, high);
+  table.cell(e.asked.chance).cell(plan.removed_text());
+  table.end_row();
 }
 
 Json answer_json(const TaskEvaluation& e, size_t p, size_t q) {
@@ -42,23 +63,40 @@ Json answer_json(const TaskEvaluation& e, size_t p, size_t q) {
     line["answer_norm"] = answer.normalised->index;
     line["acc_norm"] = answer.normalised->correct ? 1 : 0;
   }
+  line["cluster"] = e.clusters[q];
   return line;
 }
 
-std::string answers_jsonl(const std::vector<TaskEvaluation>& evaluations) {
-  std::string out;
-  for (const TaskEvaluation& e : evaluations)
-    for (size_t p = 0; p < e.plans.size(); ++p)
-      for (size_t q = 0; q < e.asked.questions.size(); ++q)
-        out += answer_json(e, p, q).dump() + "\n";
-  return out;
+void write_questions(const TaskEvaluation& e, OutputFile& out) {
+  constexpr size_t kPiece = 1 << 20;
+  std::string piece;
+  for (size_t p = 0; p < e.plans.size(); ++p)
+    for (size_t q = 0; q < e.asked.questions.size(); ++q) {
+      piece += answer_json(e, p, q).dump() + "\n";
+      if (piece.size() < kPiece) continue;
+      out.write(piece);
+      piece.clear();
+    }
+  out.write(piece);
 }
 
 }  // namespace
 
-std::vector<NamedFile> evaluation_files(const std::vector<TaskEvaluation>& evaluations) {
-  return {{"accuracy.csv", accuracy_csv(evaluations)},
-          {"answers.jsonl", answers_jsonl(evaluations)}};
+NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations) {
+  CsvTable table({"strategy", "n", "task", "acc", "acc_norm", "low", "high", "questions", "first",
+                  "right", "right_norm", "low_norm", "high_norm", "chance", "removed"});
+  // Strategies, then n, then tasks: every evaluation has the same plans.
+  for (size_t p = 0; !evaluations.empty() && p < evaluations.front().plans.size(); ++p)
+    for (const TaskEvaluation& e : evaluations) accuracy_row(table, e, p);
+  return {"accuracy.csv", table.str()};
+}
+
+std::vector<LargeFile> question_files(const std::vector<TaskEvaluation>& evaluations) {
+  std::vector<LargeFile> out;
+  for (const TaskEvaluation& e : evaluations)
+    out.push_back({"questions/" + e.asked.task.name + ".jsonl",
+                   [&e](OutputFile& file) { write_questions(e, file); }});
+  return out;
 }
 
 }  // namespace plumb::harness

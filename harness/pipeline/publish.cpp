@@ -61,17 +61,31 @@ void rename_into(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-void publish(const std::vector<NamedFile>& files, const fs::path& folder) {
+void publish(const std::vector<NamedFile>& files, const fs::path& folder,
+             const std::vector<LargeFile>& large) {
   if (files.empty()) return;
   PartialFolder partial(folder);
-  for (const auto& [name, bytes] : files) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
     throw_if_interrupted();
-    write_file_atomically(partial.path / name, bytes);
+    names.push_back(name);
+    if (fs::path(name).has_parent_path())
+      require_writable_folder(partial.path / fs::path(name).parent_path());
+    return partial.path / name;
+  };
+  for (const LargeFile& file : large) {
+    OutputFile out(add(file.name));
+    file.write(out);
+    out.finish();
   }
+  for (const auto& [name, bytes] : files) write_file_atomically(add(name), bytes);
+  for (const std::string& name : names)
+    if (fs::path(name).has_parent_path())
+      require_writable_folder(folder / fs::path(name).parent_path());
   throw_if_interrupted();  // from here on it is a matter of renames
   std::error_code ignored;
   fs::remove(folder / files.back().first, ignored);
-  for (const auto& [name, bytes] : files) rename_into(partial.path / name, folder / name);
+  for (const std::string& name : names) rename_into(partial.path / name, folder / name);
 }
 
 void try_writable_folder(const fs::path& folder) {

@@ -1,19 +1,29 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/output_file.h"
+
 namespace plumb::harness {
 
-/// A file of a run folder: name without folder, and its bytes.
+/// A file of a run folder: its name there, such as "loss.csv" or "questions/mmlu.jsonl", and its bytes.
 using NamedFile = std::pair<std::string, std::string>;
 
-/// Puts `files` into `folder` together: all are written beside it first, then renamed into place, in order, so the last
-/// one (the report) stands only when all the others do. An old file with the last one's name goes first. What was
-/// written is removed when something fails. Error{kResource}.
-void publish(const std::vector<NamedFile>& files, const std::filesystem::path& folder);
+/// One that is too large to be held: who writes it, up to finish().
+struct LargeFile {
+  std::string name;
+  std::function<void(OutputFile&)> write;
+};
+
+/// Puts `large` and `files` into `folder` together: all are written beside it first, then renamed into place, in order,
+/// so the last one (the report) stands only when all the others do. An old file with the last one's name goes first.
+/// What was written is removed when something fails. Error{kResource}.
+void publish(const std::vector<NamedFile>& files, const std::filesystem::path& folder,
+             const std::vector<LargeFile>& large = {});
 
 /// Whether `folder` can be made and written in, said before any work: Error{kResource} where it cannot. A folder that
 /// was not there is not there afterwards either, so that a run that fails early leaves nothing.

@@ -1,0 +1,93 @@
+#include "harness/cli/sweep_output.h"
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "harness/cli/asked_questions.h"
+#include "harness/pipeline/facts.h"
+
+namespace plumb::harness {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void add_losses(Json& json, const SweepResult& sweep, const std::vector<PlanLoss>& losses) {
+  json["text"] = pairs_json(text_pairs(sweep.text));
+  json["plans_distinct"] = sweep.losses.plans_distinct;
+  json["block_evaluations"] = sweep.losses.block_evaluations;
+  json["block_evaluations_alone"] = sweep.losses.block_evaluations_alone;
+  json["positions_per_document"] = sweep.losses.positions_per_document;
+  json["losses"] = Json::array();
+  for (size_t i = 0; i < sweep.plans.size(); ++i)
+    json["losses"].push_back({{"strategy", sweep.plans[i].strategy},
+                              {"n", sweep.plans[i].removed_count()},
+                              {"removed", sweep.plans[i].removed_text()},
+                              {"loss_nats", losses[i].loss_nats},
+                              {"normalised", losses[i].normalised},
+                              {"low", losses[i].interval.low},
+                              {"high", losses[i].interval.high}});
+}
+
+void add_tasks(Json& json, const std::vector<TaskEvaluation>& evaluations) {
+  // Every task has the same plans, so these are the numbers of each.
+  const pruning::QuestionScores& scores = evaluations.front().scores;
+  json["plans_distinct"] = scores.plans_distinct;
+  json["block_evaluations"] = scores.block_evaluations;
+  json["block_evaluations_alone"] = scores.block_evaluations_alone;
+  json["tasks"] = Json::array();
+  for (const TaskEvaluation& e : evaluations) json["tasks"].push_back(task_json(e));
+}
+
+/// What another run of the same may find otherwise: times, and memory.
+Json run_json(Session& session, const SweepOutcome& outcome) {
+  Json run = {{"memory", memory_json(session.memory_plan())}};
+  if (const auto& sweep = outcome.losses) {
+    run["spilled_bytes"] = sweep->losses.spilled_bytes;
+    run["seconds"] = sweep->seconds;
+    run["tokens_per_second"] = sweep->tokens_per_second;
+    run["peak_resident_bytes"] = sweep->peak_resident_bytes;
+  }
+  for (const TaskEvaluation& e : outcome.evaluations)
+    run["seconds_of_tasks"][e.asked.task.name] = e.seconds;
+  return run;
+}
+
+void say_losses(const SweepOutcome& outcome, const Console& console) {
+  const SweepResult& sweep = *outcome.losses;
+  const auto& losses = outcome.plan_losses;
+  console.say("strategy             n  removed        nats  normalised  95 % interval");
+  for (size_t i = 0; i < sweep.plans.size(); ++i) {
+    char line[160];
+    std::snprintf(line, sizeof line, "%-17s %4d  %-12.12s %6.3f  %10.4f  %.4f..%.4f",
+                  sweep.plans[i].strategy.c_str(), static_cast<int>(sweep.plans[i].removed_count()),
+                  sweep.plans[i].removed_text().c_str(), losses[i].loss_nats, losses[i].normalised,
+                  losses[i].interval.low, losses[i].interval.high);
+    console.say(line);
+  }
+  console.say(text(sweep.losses.block_evaluations, " block evaluations instead of ",
+                   sweep.losses.block_evaluations_alone, " for ", sweep.losses.plans_distinct,
+                   " distinct of ", asked_plans(sweep.plans), " plans, in ",
+                   duration_text(sweep.seconds), "; calibration: ", outcome.chosen.calibration));
+}
+
+}  // namespace
+
+Json sweep_json(Session& session, const SweepOutcome& outcome) {
+  Json json = common_json(session.experiment(),
+                          model_facts(session.checkpoint(), session.experiment().model_origin));
+  json["calibration"] = outcome.chosen.calibration;
+  json["policy"]["calibration"] = outcome.chosen.calibration;
+  json["plans"] = asked_plans(outcome.chosen.plans);
+  if (outcome.losses) add_losses(json, *outcome.losses, outcome.plan_losses);
+  if (!outcome.evaluations.empty()) add_tasks(json, outcome.evaluations);
+  json["run"] = run_json(session, outcome);
+  return json;
+}
+
+void say_sweep(const SweepOutcome& outcome, const Console& console) {
+  if (outcome.losses) say_losses(outcome, console);
+  for (const TaskEvaluation& e : outcome.evaluations) say_accuracies(e, console);
+}
+
+}  // namespace plumb::harness
