@@ -49,6 +49,7 @@ Command sweep_command();
 Command eval_command();
 Command measure_command();
 Command measure_one_command();  ///< hidden: the child process of `measure`
+Command compare_command();
 Command verify_command();
 Command report_command();
 Command doctor_command();
