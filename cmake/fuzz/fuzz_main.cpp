@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/answers/fuzz_target.h"
 #include "models/fuzz_targets.h"
 #include "reports/fuzz_target.h"
 
@@ -16,9 +17,10 @@ using Feed = void (*)(std::string_view);
 Feed chosen() {
   const char* const name = std::getenv("PLUMB_FUZZ_TARGET");
   if (name != nullptr && std::string_view(name) == "results") return plumb::reports::fuzz::results;
+  if (name != nullptr && std::string_view(name) == "answers") return plumb::harness::fuzz::answers;
   for (const auto& [known, feed] : plumb::models::fuzz::kTargets)
     if (name != nullptr && known == name) return feed;
-  std::fputs("PLUMB_FUZZ_TARGET must name a target: results", stderr);
+  std::fputs("PLUMB_FUZZ_TARGET must name a target: results answers", stderr);
   for (const auto& target : plumb::models::fuzz::kTargets)
     std::fprintf(stderr, " %s", std::string(target.first).c_str());
   std::fputs("\n", stderr);

@@ -82,7 +82,9 @@ std::optional<double> right_log_share(const Json& line) {
   double largest = -INFINITY, sum = 0;
   for (const Json& value : *values) largest = std::max(largest, value.get<double>());
   for (const Json& value : *values) sum += std::exp(value.get<double>() - largest);
-  return (*values)[right].get<double>() - largest - std::log(sum);
+  const double share = (*values)[right].get<double>() - largest - std::log(sum);
+  if (!std::isfinite(share)) refuse("values", "a list too far apart for a double", kNeeded);
+  return share;
 }
 
 }  // namespace

@@ -5,9 +5,11 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "base/testing.h"
 #include "fixtures/formats/tiny_model.h"
 #include "harness/answers/answers_testing.h"
+#include "harness/answers/fuzz_target.h"
 
 namespace plumb::harness::testing {
 namespace {
@@ -74,6 +76,7 @@ TEST(AnswerLine, RefusesWhatIsNone) {
   expect(log_line(0, true, {{"target", 2}}), "2 with 2 values");
   expect(log_line(0, true, {{"values", {0.5, "x"}}}), "finite numbers");
   expect(log_line(0, true, {{"values", 0.5}}), "finite numbers");
+  expect(log_line(0, true, {{"values", {1e308, -1e308}}}), "too far apart");
   expect(log_line(0, true, {{"cluster", Json::array()}}), "a text or a whole number");
 }
 
@@ -141,6 +144,28 @@ TEST(AnswerLogs, AreReadFromFilesAndFolders) {
   fs::create_directories(folder / "none");
   expect("none", "holds no questions/*.jsonl");
   expect("missing.jsonl", "missing.jsonl");
+}
+
+// The seeds of the fuzzer, as they are and changed a little; cmake/fuzz searches for more.
+TEST(AnswerLogs, AreReadOrRefusedWhateverChanges) {
+  std::vector<std::string> seeds;
+  for (const auto& entry : fs::directory_iterator(PLUMB_SOURCE_DIR "/fixtures/fuzz/answers"))
+    seeds.push_back(read_file(entry.path()));
+  std::ranges::sort(seeds);  // the order of a folder is the machine's
+  ASSERT_GE(seeds.size(), 6u);
+  for (uint64_t round = 0; round < 2000; ++round) {
+    Rng rng(9, round);
+    std::string bytes = seeds[round % seeds.size()];
+    for (uint64_t changes = round < seeds.size() ? 0 : 1 + rng.below(3);
+         changes > 0 && !bytes.empty(); --changes) {
+      const size_t at = rng.below(bytes.size());
+      if (rng.below(2) == 0)
+        bytes.erase(at, 1 + rng.below(12));
+      else
+        bytes[at] = static_cast<char>(rng.below(256));
+    }
+    EXPECT_NO_THROW(fuzz::answers(bytes)) << bytes;
+  }
 }
 
 }  // namespace

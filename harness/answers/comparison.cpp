@@ -12,6 +12,7 @@
 #include "base/statistics/summary.h"
 #include "harness/answers/comparison_verdict.h"
 #include "harness/answers/matching.h"
+#include "metrics/tasks/task.h"
 
 namespace plumb::harness {
 namespace {
@@ -54,7 +55,7 @@ void fill_accuracies(Comparison& c, const SharedAnswers& answers, const std::vec
   const int64_t right_b = c.counts.both + c.counts.only_first;
   c.accuracy_a = share(right_a);
   c.accuracy_b = share(right_b);
-  if (answers.clusters > 0) {
+  if (answers.clusters > 0 && !c.fixed_groups) {
     c.interval_a = clustered_accuracy_interval(a, answers.cluster, level);
     c.interval_b = clustered_accuracy_interval(b, answers.cluster, level);
   } else {
@@ -70,11 +71,12 @@ void fill(Comparison& c, const SharedAnswers& answers, const std::vector<uint8_t
   c.clusters = answers.clusters;
   fill_accuracies(c, answers, a, b, 1 - options.alpha);
   const PairedEvidence alone = paired_evidence(c.counts);
-  const PairedEvidence evidence =
+  const PairedEvidence clustered =
       c.clusters > 0 ? clustered_paired_evidence(b, a, answers.cluster) : alone;
+  const PairedEvidence& evidence = c.fixed_groups ? alone : clustered;
   c.difference = alone.difference();
   c.interval = difference_interval(alone, 1 - options.alpha);
-  if (c.clusters > 0) c.clustered = difference_interval(evidence, 1 - options.alpha);
+  if (c.clusters > 0) c.clustered = difference_interval(clustered, 1 - options.alpha);
   c.p = mcnemar_p(c.counts);
   c.non_inferiority = non_inferiority(evidence, options.margin, options.alpha);
   c.upper_bound = difference_interval(evidence, 1 - 2 * options.alpha).high;
@@ -117,7 +119,7 @@ std::optional<Comparison> refusal(const Comparison& c, const Matching& m) {
   if (m.other_clusters > 0)
     return refused(c, VerdictKind::kInvalid,
                    text(m.other_clusters, " of ", m.matched,
-                        " common questions are in another cluster in the other log"),
+                        " common questions are clustered otherwise in the other log"),
                    "make both logs by the same release and from the same question file");
   return std::nullopt;
 }
@@ -167,6 +169,13 @@ std::vector<std::string> tasks_of(const AnswerLog& a, const AnswerLog& b,
       if (is_asked_for(task.task, options) && std::ranges::find(names, task.task) == names.end())
         names.push_back(task.task);
   return names;
+}
+
+/// Whether a task that the program knows has a cluster field which no prompt shows.
+bool has_fixed_groups(const std::string& name) {
+  const metrics::Task* task = metrics::find_task(name);
+  return task != nullptr && !task->cluster.empty() &&
+         std::ranges::find(task->prompt.fields(), task->cluster) == task->prompt.fields().end();
 }
 
 const TaskLog* find_task(const AnswerLog& log, const std::string& name) {
@@ -233,6 +242,7 @@ std::vector<Comparison> compare_logs(const AnswerLog& a, const AnswerLog& b,
     const TaskLog* in_b = find_task(b, name);
     Comparison c;
     c.task = name;
+    c.fixed_groups = has_fixed_groups(name);
     if (in_a == nullptr || in_b == nullptr) {
       const char* which = in_a != nullptr   ? "log B has"
                           : in_b != nullptr ? "log A has"

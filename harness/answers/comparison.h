@@ -53,11 +53,14 @@ struct Comparison {
   int64_t only_in_a = 0, only_in_b = 0;  ///< questions, not compared
   PairedCounts counts;                   ///< first is B
   int64_t clusters = 0;                  ///< of the questions; 0: each stands alone
+  /// Clusters that are the task's own and are all there, as MMLU's subjects: no sample of them, so that their interval is a
+  /// check, and the one of questions that stand alone decides.
+  bool fixed_groups = false;
   double accuracy_a = 0, accuracy_b = 0;
   Interval interval_a, interval_b;
   double difference = 0;
   Interval interval;                  ///< Tango's, of questions that stand alone
-  std::optional<Interval> clustered;  ///< the same of the clusters; decides where it is there
+  std::optional<Interval> clustered;  ///< the same of the clusters
   double p = 1;                       ///< McNemar's mid-p, two-sided
   double p_holm = 1;                  ///< over all comparisons
   NonInferiority non_inferiority;     ///< of B to A
@@ -68,6 +71,9 @@ struct Comparison {
   std::optional<int64_t> more_questions;  ///< that would decide with 80 % power, answered alike
   std::optional<LogShareDifference> log_share;
   Verdict verdict;
+
+  /// The interval that goes with the verdict.
+  const Interval& deciding() const { return clustered && !fixed_groups ? *clustered : interval; }
 };
 
 /// All tasks, metrics and pairs. Verdicts: PASS where the lower one-sided bound of the difference

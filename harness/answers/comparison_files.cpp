@@ -30,6 +30,7 @@ Json numbers_json(const Comparison& c) {
                {"only_in_a", c.only_in_a},
                {"only_in_b", c.only_in_b},
                {"clusters", c.clusters},
+               {"fixed_groups", c.fixed_groups},
                {"accuracy_a", c.accuracy_a},
                {"interval_a", interval_json(c.interval_a)},
                {"accuracy_b", c.accuracy_b},

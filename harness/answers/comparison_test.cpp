@@ -202,6 +202,25 @@ TEST(Comparison, ClustersWidenWhatTheyHold) {
   EXPECT_THAT(found.clustered->method, HasSubstr("100 clusters"));
 }
 
+TEST(Comparison, SubjectsAreNoSampleAndPassagesAre) {
+  const auto of = [](const char* task) {
+    std::string a, b;
+    for (int q = 0; q < 400; ++q) {
+      const Json changed = {{"cluster", q / 4}, {"task", task}};
+      a += log_line(q, q / 4 % 2 == 0, changed);
+      b += log_line(q, q / 4 % 10 != 0 && q / 4 % 2 == 0, changed);
+    }
+    return compare(log_of(a), log_of(b)).at(0);
+  };
+  const Comparison subjects = of("mmlu"), passages = of("boolq");
+  EXPECT_TRUE(subjects.fixed_groups);
+  EXPECT_EQ(subjects.deciding().low, subjects.interval.low);
+  EXPECT_FALSE(passages.fixed_groups);
+  EXPECT_EQ(passages.deciding().low, passages.clustered->low);
+  EXPECT_EQ(subjects.clustered->low, passages.clustered->low);
+  EXPECT_LT(passages.non_inferiority.lower_bound, subjects.non_inferiority.lower_bound);
+}
+
 TEST(Comparison, NamesWhatIsIncomparable) {
   const auto expect = [](const std::string& a, const std::string& b, VerdictKind kind,
                          const std::string& what, size_t at = 0) {
@@ -223,8 +242,18 @@ TEST(Comparison, NamesWhatIsIncomparable) {
          "log B has no answers to this task", 1);
   expect(own, own + log_lines("10", 0, {{"task", "more"}}), kIncomparable,
          "log A has no answers to this task", 1);
-  expect(log_lines("1010", 0, {{"cluster", "x"}}), log_lines("1010", 0, {{"cluster", "y"}}),
-         VerdictKind::kInvalid, "4 of 4 common questions are in another cluster");
+  const auto clustered = [](const std::string& names) {
+    std::string lines;
+    for (int q = 0; q < 4; ++q)
+      lines += log_line(q, true, {{"cluster", names.substr(static_cast<size_t>(q), 1)}});
+    return lines;
+  };
+  expect(clustered("xxyy"), clustered("xyyy"), VerdictKind::kInvalid,
+         "1 of 4 common questions are clustered otherwise");
+  expect(clustered("xxyy"), clustered("yyyy"), VerdictKind::kInvalid,
+         "2 of 4 common questions are clustered otherwise");
+  // Other names for the same clusters.
+  EXPECT_EQ(compare(log_of(clustered("xxyy")), log_of(clustered("5500"))).at(0).clusters, 2);
   // Plans of one name that answered other questions.
   expect(log_lines("11") + log_lines("11", 2, {{"n", 8}}),
          log_lines("11", 2) + log_lines("11", 0, {{"n", 8}}), kIncomparable,

@@ -10,8 +10,6 @@ std::string span(const Interval& interval) {
   return text("[", number_text(interval.low, 3), ", ", number_text(interval.high, 3), "]");
 }
 
-const Interval& deciding(const Comparison& c) { return c.clustered ? *c.clustered : c.interval; }
-
 /// "smoke, acc, similarity:7" or "…, simple:7 of A and similarity:7 of B".
 std::string title(const Comparison& c) {
   std::string out = c.task;
@@ -36,19 +34,19 @@ std::vector<Record> evidence(const Comparison& c) {
   add("questions", c.counts.questions(), "1");
   add("accuracy_a", c.accuracy_a, "1").interval = c.interval_a;
   add("accuracy_b", c.accuracy_b, "1").interval = c.interval_b;
-  add("accuracy_difference", c.difference, "1").interval = deciding(c);
+  add("accuracy_difference", c.difference, "1").interval = c.deciding();
   add("mcnemar_p", c.p, "1");
   add("mcnemar_p_holm", c.p_holm, "1");
   if (c.log_share)
     add("log_share_difference", c.log_share->mean, "nats").interval =
-        c.log_share->clustered ? *c.log_share->clustered : c.log_share->interval;
+        c.log_share->clustered && !c.fixed_groups ? *c.log_share->clustered : c.log_share->interval;
   return out;
 }
 
 void decide(Comparison& c, const CompareOptions& options) {
   const double limit = -options.margin;
   const std::string found = text(number_text(c.accuracy_a), " of A, ", number_text(c.accuracy_b),
-                                 " of B: ", number_text(c.difference, 3), " ", span(deciding(c)),
+                                 " of B: ", number_text(c.difference, 3), " ", span(c.deciding()),
                                  " over ", c.counts.questions(), " questions; ");
   Verdict& verdict = c.verdict;
   if (c.non_inferiority.shown) {
@@ -90,7 +88,7 @@ void judge(Comparison& c, const CompareOptions& options) {
       text("The accuracy of B is below that of A by less than ", options.margin, ": the one-sided ",
            number_text(100 * (1 - options.alpha)),
            " % bounds of the paired difference B - A (Tango's score, cluster-robust where the log "
-           "has clusters) lie above ",
+           "has a sample of clusters) lie above ",
            -options.margin, " (PASS) or below it, after Holm over all comparisons (FAIL).");
   verdict.source = "paired answers of both logs";
   if (c.metric.empty()) return;

@@ -17,6 +17,18 @@ std::unordered_map<std::string, std::vector<size_t>> by_hash(const TaskLog& log)
   return groups;
 }
 
+/// Logs number clusters as they come, so that a name in one stands for a name in the other.
+class SameClusters {
+ public:
+  /// Whether either name has stood for another one before.
+  bool contradict(const std::string& a, const std::string& b) {
+    return to_b_.try_emplace(a, b).first->second != b || to_a_.try_emplace(b, a).first->second != a;
+  }
+
+ private:
+  std::unordered_map<std::string, std::string> to_b_, to_a_;
+};
+
 /// Clusters as numbers; where each question has its own, or one none, or all the same: none.
 void number_clusters(const std::vector<std::string>& names, SharedAnswers& out) {
   std::unordered_map<std::string, int64_t> numbers;
@@ -57,6 +69,7 @@ Matching match_questions(const TaskLog& a, const TaskLog& b) {
     for (size_t k = 0; k < std::min(numbers.size(), found->second.size()); ++k)
       out.other[numbers[k]] = static_cast<int64_t>(found->second[k]);
   }
+  SameClusters clusters;
   for (size_t q = 0; q < out.other.size(); ++q) {
     if (out.other[q] < 0) continue;
     const LoggedQuestion& first = a.questions[q];
@@ -64,8 +77,9 @@ Matching match_questions(const TaskLog& a, const TaskLog& b) {
     ++out.matched;
     if (first.prompt_hash != second.prompt_hash && ++out.other_prompts == 1)
       out.first_other_prompt = first.doc_id;
-    out.other_clusters +=
-        !first.cluster.empty() && !second.cluster.empty() && first.cluster != second.cluster;
+    if (!first.cluster.empty() && !second.cluster.empty() &&
+        clusters.contradict(first.cluster, second.cluster))
+      ++out.other_clusters;
   }
   return out;
 }

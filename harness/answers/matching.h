@@ -13,9 +13,8 @@ namespace plumb::harness {
 struct Matching {
   std::vector<int64_t> other;  ///< for each question of A its number in B, or -1
   int64_t matched = 0;
-  int64_t other_prompts = 0;  ///< of the matched, those asked with another prompt
-  int64_t other_clusters =
-      0;  ///< of the matched, those that both logs put into a cluster, not the same
+  int64_t other_prompts = 0;        ///< of the matched, those asked with another prompt
+  int64_t other_clusters = 0;       ///< of the matched, those that the logs cluster otherwise
   int64_t first_other_prompt = -1;  ///< doc_id in A
   bool same_documents = false;      ///< whether any doc_hash is in both
 };

@@ -66,7 +66,7 @@ void say_numbers(const std::vector<Comparison>& comparisons, const Console& cons
       "     only A  only B  p (Holm)");
   for (const Comparison& c : comparisons) {
     if (c.metric.empty()) continue;
-    const Interval& shown = c.clustered ? *c.clustered : c.interval;
+    const Interval& shown = c.deciding();
     const std::string plans = c.plans.a + (c.plans.a == c.plans.b ? "" : ", " + c.plans.b);
     char line[256];
     std::snprintf(line, sizeof line,

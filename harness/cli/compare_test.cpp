@@ -48,8 +48,11 @@ TEST_F(Compare, EndsWithTheCodeOfItsVerdict) {
   EXPECT_EQ(compare(whole, unsure, {"--inconclusive", "1"}).exit_code, 1);
   EXPECT_EQ(compare(whole, unsure, {"--margin", "0.1"}).exit_code, 0);
   EXPECT_EQ(compare(whole, other).exit_code, 7);
-  const std::string x = put("x", log_lines(answers(100), 0, {{"cluster", 1}}));
-  const std::string y = put("y", log_lines(answers(100), 0, {{"cluster", 2}}));
+  const auto halves = [](const char* second) {
+    return log_lines(answers(50, 300), 0, {{"cluster", "a"}}) +
+           log_lines(answers(50, 300), 300, {{"cluster", second}});
+  };
+  const std::string x = put("x", halves("a")), y = put("y", halves("b"));
   EXPECT_EQ(compare(x, y).exit_code, 7);  // INVALID
   // A failure is not hidden by what cannot be compared.
   const std::string more =
