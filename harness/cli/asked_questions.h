@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/cli/common.h"
+#include "harness/pipeline/accuracy_summary.h"
 #include "harness/pipeline/evaluation.h"
 
 /// What `plumb eval` and `plumb sweep` share: which plans are asked which questions, and what is said of the answers.
@@ -22,8 +23,21 @@ std::vector<Flag> question_flags(const std::string& tasks);
 std::vector<AskedTask> ask_tasks(Session& session, const Arguments& arguments,
                                  const std::string& otherwise, const std::string& limit_flag);
 
-/// Facts and accuracies of a task; no time.
-nlohmann::ordered_json task_json(const TaskEvaluation& evaluation);
-void say_accuracies(const TaskEvaluation& evaluation, const Console& console);
+/// What a part of a task's questions can show is said before they are asked.
+void say_detectable(const std::vector<AskedTask>& asked, const Console& console);
+
+/// An evaluation, which must stay, with the statistics of each of its metrics in the task's order.
+struct Evaluated {
+  const TaskEvaluation& evaluation;
+  std::vector<AccuracySummary> summaries;
+};
+std::vector<Evaluated> summarise_all(const std::vector<TaskEvaluation>& evaluations, uint64_t seed);
+
+/// Facts, accuracies and curves of a task; no time.
+nlohmann::ordered_json task_json(const Evaluated& task);
+/// For each plan what lm-evaluation-harness would write of it: results, n-shot, versions, n-samples, higher_is_better.
+nlohmann::ordered_json lm_eval_json(const std::vector<Evaluated>& tasks);
+/// The table of a task, and what follows from it, for people.
+void say_accuracies(const Evaluated& task, const Console& console);
 
 }  // namespace plumb::harness

@@ -25,15 +25,16 @@ std::vector<Flag> flags() {
 }
 
 /// Everything but `run` is the same for a run that was interrupted and one that was not.
-Json summary(Session& session, const SweepPlans& chosen,
-             const std::vector<TaskEvaluation>& evaluations) {
+Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evaluated>& tasks) {
   Json json = common_json(session.experiment(),
                           model_facts(session.checkpoint(), session.experiment().model_origin));
   json["calibration"] = chosen.calibration;
   json["tasks"] = Json::array();
-  for (const TaskEvaluation& e : evaluations) json["tasks"].push_back(task_json(e));
+  for (const Evaluated& task : tasks) json["tasks"].push_back(task_json(task));
+  json["lm_eval"] = lm_eval_json(tasks);
   json["run"] = {{"seconds", Json::object()}};
-  for (const TaskEvaluation& e : evaluations) json["run"]["seconds"][e.asked.task.name] = e.seconds;
+  for (const Evaluated& task : tasks)
+    json["run"]["seconds"][task.evaluation.asked.task.name] = task.evaluation.seconds;
   return json;
 }
 
@@ -44,19 +45,21 @@ int run_eval(const Arguments& arguments, const Console& console) {
   find_model(experiment, console);
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "smoke", "--limit");
+  say_detectable(asked, console);
   const SweepPlans chosen = choose_plans(session, arguments.get("--plans"), console);
   std::vector<TaskEvaluation> evaluations;
   evaluations.reserve(asked.size());
   for (AskedTask& task : asked)
     evaluations.push_back(evaluate(session, std::move(task), chosen.plans, console));
 
-  const Json json = summary(session, chosen, evaluations);
+  const auto tasks = summarise_all(evaluations, experiment.seed);
+  const Json json = summary(session, chosen, tasks);
   const std::vector<NamedFile> files{accuracy_file(evaluations),
                                      {"eval.json", json.dump(2) + "\n"}};
   const auto large = question_files(evaluations);
   publish(files, out, large);
   console.result(json);
-  for (const TaskEvaluation& e : evaluations) say_accuracies(e, console);
+  for (const Evaluated& task : tasks) say_accuracies(task, console);
   console.say(wrote(files, out, large));
   return 0;
 }

@@ -41,6 +41,7 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   find_model(experiment, console);
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "", "");
+  say_detectable(asked, console);
   SweepOutcome outcome;
   outcome.chosen = choose_plans(session, arguments.get("--plans"), console);
   if (documents) {
@@ -52,6 +53,7 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   for (AskedTask& task : asked)
     outcome.evaluations.push_back(
         evaluate(session, std::move(task), outcome.chosen.plans, console));
+  outcome.tasks = summarise_all(outcome.evaluations, experiment.seed);
 
   const auto json = sweep_json(session, outcome);
   std::vector<NamedFile> files;

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -96,6 +97,37 @@ TEST_F(Eval, DrawsASampleByTheSeed) {
   EXPECT_EQ(first.size(), 5u);
   EXPECT_EQ(first, again);
   EXPECT_NE(first, other);
+}
+
+TEST_F(Eval, HasEachPlanUnderLmEvalsKeysToo) {
+  const ChildOutput done = eval("eval", {{"--sample", "10"}});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("10 of 12 questions; 10 questions find a difference"));
+  const auto json = nlohmann::json::parse(read_file(path("eval/eval.json")));
+  const auto& task = json.at("tasks").at(0);
+  ASSERT_EQ(json.at("lm_eval").size(), 6u);
+  size_t compared = 0;
+  for (const auto& plan : json.at("lm_eval")) {
+    const auto& result = plan.at("results").at("multiple_choice");
+    EXPECT_EQ(plan.at("n-samples").at("multiple_choice").at("effective"), 10);
+    EXPECT_EQ(plan.at("n-samples").at("multiple_choice").at("original"), 12);
+    EXPECT_EQ(plan.at("n-shot").at("multiple_choice"), 0);
+    EXPECT_TRUE(plan.at("versions").contains("multiple_choice"));
+    for (const auto& row : task.at("accuracies")) {
+      if (row.at("strategy") != plan.at("strategy") || row.at("n") != plan.at("n")) continue;
+      const std::string metric = row.at("metric");
+      const double accuracy = row.at("accuracy");
+      EXPECT_EQ(result.at(metric + ",none"), accuracy);
+      // lm-eval: the deviation with n - 1 over sqrt(n).
+      EXPECT_NEAR(result.at(metric + "_stderr,none"), std::sqrt(accuracy * (1 - accuracy) / 9),
+                  1e-9);
+      EXPECT_EQ(row.at("against_whole").is_null(), row.at("n") == 0);
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, task.at("accuracies").size());
+  for (const auto& curve : task.at("curves"))
+    EXPECT_EQ(curve.at("collapse").is_null(), !curve.at("not_run").is_null());
 }
 
 TEST_F(Eval, SaysWhatItCannotAsk) {

@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "base/error.h"
-#include "harness/cli/asked_questions.h"
 #include "harness/pipeline/facts.h"
 
 namespace plumb::harness {
@@ -29,14 +28,14 @@ void add_losses(Json& json, const SweepResult& sweep, const std::vector<PlanLoss
                               {"high", losses[i].interval.high}});
 }
 
-void add_tasks(Json& json, const std::vector<TaskEvaluation>& evaluations) {
+void add_tasks(Json& json, const std::vector<Evaluated>& tasks) {
   // Every task has the same plans, so these are the numbers of each.
-  const pruning::QuestionScores& scores = evaluations.front().scores;
+  const pruning::QuestionScores& scores = tasks.front().evaluation.scores;
   json["plans_distinct"] = scores.plans_distinct;
   json["block_evaluations"] = scores.block_evaluations;
   json["block_evaluations_alone"] = scores.block_evaluations_alone;
   json["tasks"] = Json::array();
-  for (const TaskEvaluation& e : evaluations) json["tasks"].push_back(task_json(e));
+  for (const Evaluated& task : tasks) json["tasks"].push_back(task_json(task));
 }
 
 /// What another run of the same may find otherwise: times, and memory.
@@ -80,14 +79,14 @@ Json sweep_json(Session& session, const SweepOutcome& outcome) {
   json["policy"]["calibration"] = outcome.chosen.calibration;
   json["plans"] = asked_plans(outcome.chosen.plans);
   if (outcome.losses) add_losses(json, *outcome.losses, outcome.plan_losses);
-  if (!outcome.evaluations.empty()) add_tasks(json, outcome.evaluations);
+  if (!outcome.tasks.empty()) add_tasks(json, outcome.tasks);
   json["run"] = run_json(session, outcome);
   return json;
 }
 
 void say_sweep(const SweepOutcome& outcome, const Console& console) {
   if (outcome.losses) say_losses(outcome, console);
-  for (const TaskEvaluation& e : outcome.evaluations) say_accuracies(e, console);
+  for (const Evaluated& task : outcome.tasks) say_accuracies(task, console);
 }
 
 }  // namespace plumb::harness

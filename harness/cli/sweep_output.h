@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "harness/cli/asked_questions.h"
 #include "harness/cli/console.h"
 #include "harness/pipeline/evaluation.h"
 #include "harness/pipeline/stages.h"
@@ -17,6 +18,7 @@ struct SweepOutcome {
   std::optional<SweepResult> losses;
   std::vector<PlanLoss> plan_losses;
   std::vector<TaskEvaluation> evaluations;
+  std::vector<Evaluated> tasks;  ///< of each
 };
 
 /// sweep.json. Everything but its object `run` is the same for a sweep that was interrupted and one that was not.
