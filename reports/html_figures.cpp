@@ -10,6 +10,9 @@
 namespace plumb::reports {
 namespace {
 
+/// A table of more columns takes the page's whole width.
+constexpr size_t kWideFrom = 8;
+
 void write_caption(Markup& out, const std::string& caption, const std::vector<std::string>& notes) {
   if (caption.empty() && notes.empty()) return;
   out.open("figcaption");
@@ -113,7 +116,9 @@ void write_figure(Markup& out, const Table& table, Ids& ids) {
   const auto css_class = [&](size_t column) {
     return std::string(column < table.numeric.size() && table.numeric[column] ? "number" : "");
   };
-  out.open("figure", {{"id", ids.claim(table.id)}, {"class", "table-figure"}})
+  out.open("figure",
+           {{"id", ids.claim(table.id)},
+            {"class", table.columns.size() > kWideFrom ? "table-figure wide" : "table-figure"}})
       .element("h3", table.title)
       .line();
   open_scroll(out, table.title);

@@ -96,7 +96,8 @@ void draw_references(Markup& out, const Canvas& canvas) {
                    {"clip-path", canvas.clip()},
                    {"data-reference", reference.label},
                    {"data-value", shortest(reference.value)}});
-    out.element("title", reference.label + ": " + readable(reference.value));
+    out.element("title", (reference.label.empty() ? "" : reference.label + ": ") +
+                             readable(reference.value));
     if (reference.vertical)
       rule(out, at, plot.top, at, plot.bottom, "reference-line");
     else
@@ -191,7 +192,7 @@ std::vector<StripLabel> strip_labels(const LineFigure& figure, const Scale& x) {
     if (band.vertical)
       out.push_back({shorten(clean_text(band.label), 60), (x(band.low) + x(band.high)) / 2, false});
   for (const Reference& reference : figure.references)
-    if (reference.vertical)
+    if (reference.vertical && !reference.label.empty())
       out.push_back({shorten(clean_text(reference.label), 60), x(reference.value), true});
   return out;
 }

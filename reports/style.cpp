@@ -41,11 +41,11 @@ a:focus-visible,summary:focus-visible,[tabindex]:focus-visible{outline:2px solid
 .subtitle{color:var(--soft);font-size:18px;margin-top:10px}
 .skip{position:absolute;left:-999px}.skip:focus{left:32px;top:12px}
 nav{margin-top:22px;font-size:14px}nav a{margin-right:20px;white-space:nowrap}
-.headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:22px 32px;margin:34px 0 0;
+.headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr));gap:22px 32px;margin:34px 0 0;
 border-top:1px solid var(--hair);padding-top:20px}
 .headline div{display:flex;flex-direction:column-reverse;justify-content:flex-end}
 .headline dt{color:var(--soft);font-size:14px;line-height:1.4}
-.headline dd{margin:0;font-size:27px;line-height:1.25;font-variant-numeric:tabular-nums;
+.headline dd{margin:0;font-size:25px;line-height:1.25;font-variant-numeric:tabular-nums;
 font-family:"Iowan Old Style","Palatino Linotype",Palatino,"Book Antiqua",Georgia,serif;overflow-wrap:anywhere}
 .summary{color:var(--soft)}
 .note-list{padding-left:1.1em;max-width:76ch}.note-list li{margin:5px 0}
@@ -95,7 +95,7 @@ border-radius:4px;padding:1px 8px;line-height:1.5}
 .required{display:block;color:var(--soft);font-size:12px;margin-top:4px}
 @media (max-width:760px){
 header,main,footer{padding-left:16px;padding-right:16px}header{padding-top:28px}
-h1{font-size:28px}h2{margin-top:48px}.headline{grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:16px 20px}
+h1{font-size:28px}h2{margin-top:48px}.headline{gap:16px 20px}
 .headline dd{font-size:22px}
 .verdicts,.verdicts>tbody,.verdicts>tbody>tr,.verdicts>tbody>tr>td,.verdicts>tbody>tr>th{display:block;width:auto}
 .verdicts>thead{position:absolute;left:-9999px}
@@ -109,6 +109,7 @@ h1{font-size:28px}h2{margin-top:48px}.headline{grid-template-columns:repeat(auto
 constexpr std::string_view kFigures = R"css(
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:52px 56px;align-items:start}
 figure{margin:0;min-width:0}
+@media (min-width:1120px){.figures>.wide{grid-column:1/-1}}
 figure h3{margin-bottom:10px}
 figcaption{color:var(--soft);font-size:14px;line-height:1.5;margin-top:10px;max-width:70ch}
 figcaption p{margin:0 0 6px}

@@ -47,14 +47,6 @@ std::string difference_text(const AccuracySummary& s, size_t plan) {
 
 }  // namespace
 
-void say_detectable(const std::vector<AskedTask>& asked, const Console& console) {
-  for (const AskedTask& task : asked)
-    if (static_cast<int64_t>(task.questions.size()) < task.questions_in_file)
-      console.say(text(task.task.name, ": ", task.questions.size(), " of ", task.questions_in_file,
-                       " questions; ",
-                       detectable_text(static_cast<int64_t>(task.questions.size()))));
-}
-
 std::vector<Evaluated> summarise_all(const std::vector<TaskEvaluation>& evaluations,
                                      uint64_t seed) {
   std::vector<Evaluated> out;

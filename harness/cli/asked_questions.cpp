@@ -56,23 +56,6 @@ Data data_of(const Arguments& arguments, const std::vector<std::string>& tasks) 
   return out;
 }
 
-/// Names of tasks are names of files.
-void require_names(const std::vector<AskedTask>& asked) {
-  const std::string allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  for (size_t i = 0; i < asked.size(); ++i) {
-    const std::string& name = asked[i].task.name;
-    if (name.find_first_not_of(allowed) != std::string::npos || name.front() == '.')
-      throw Error(ErrorKind::kUsage,
-                  text("a task is called '", printable(name),
-                       "', which is to be a file's name; needed are letters, digits, '.', '_' "
-                       "and '-', and another than '.' first"));
-    for (size_t j = 0; j < i; ++j)
-      if (asked[j].task.name == name)
-        throw Error(ErrorKind::kUsage,
-                    text("two tasks are called ", name, "; give each once, or another name"));
-  }
-}
-
 }  // namespace
 
 std::vector<Flag> plan_flags() {

@@ -23,9 +23,6 @@ std::vector<Flag> question_flags(const std::string& tasks);
 std::vector<AskedTask> ask_tasks(Session& session, const Arguments& arguments,
                                  const std::string& otherwise, const std::string& limit_flag);
 
-/// What a part of a task's questions can show is said before they are asked.
-void say_detectable(const std::vector<AskedTask>& asked, const Console& console);
-
 /// An evaluation, which must stay, with the statistics of each of its metrics in the task's order.
 struct Evaluated {
   const TaskEvaluation& evaluation;

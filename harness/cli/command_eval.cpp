@@ -2,6 +2,7 @@
 #include "harness/cli/asked_questions.h"
 #include "harness/pipeline/facts.h"
 #include "harness/pipeline/model_source.h"
+#include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/sweep_plans.h"
 
 namespace plumb::harness {

@@ -3,6 +3,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/sweep_output.h"
 #include "harness/pipeline/model_source.h"
+#include "harness/pipeline/questions_stage.h"
 
 namespace plumb::harness {
 

@@ -122,6 +122,8 @@ Experiment make_experiment(Settings& settings) {
   e.strategies = settings.list_of("sweep.strategies");
   e.sweep_n = settings.text_of("sweep.n");
   e.positions = settings.count_of("sweep.positions");
+  e.questions = {settings.list_of("questions.tasks"), settings.text_of("questions.data"),
+                 settings.count_of("questions.limit"), settings.count_of("questions.sample")};
   e.draws = settings.count_of("statistics.draws");
   e.cost_n = settings.text_of("cost.n");
   e.prefill_tokens = settings.count_of("cost.prefill_tokens");

@@ -18,6 +18,14 @@ struct TextChoice {
   bool operator==(const TextChoice&) const = default;
 };
 
+/// Which questions a run asks.
+struct QuestionSet {
+  std::vector<std::string> tasks;  ///< names of tasks, or task files (.json); none: no questions
+  std::string data;                ///< folder that their files lie in
+  int64_t limit = 0;               ///< the first so many of each; 0: all
+  int64_t sample = 0;              ///< so many of each, drawn by the seed; 0: all
+};
+
 /// Everything that decides the numbers of a run. Paths are as given: relative to the working directory.
 struct Experiment {
   std::string name;
@@ -38,6 +46,7 @@ struct Experiment {
   std::vector<std::string> strategies;
   std::string sweep_n;  ///< as given; see sweep_counts
   int64_t positions = 0;
+  QuestionSet questions;
   int64_t draws = 10000;
   std::string cost_n;  ///< as given; see cost_counts
   int64_t prefill_tokens = 256;

@@ -10,13 +10,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_fields.h"
-#include "base/statistics/latent_answers_testing.h"
 #include "base/statistics/proportion.h"
 #include "harness/pipeline/accuracy_json.h"
+#include "harness/pipeline/answered_testing.h"
 
 namespace plumb::harness {
 namespace {
 
+using testing::collapsing;
 using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
@@ -36,24 +37,6 @@ AnsweredTask answered_of(const Json& c) {
     a.right.emplace_back();
     for (const char digit : plan.at("right").get<std::string>())
       a.right.back().push_back(digit == '1');
-  }
-  return a;
-}
-
-/// Falls from `upper` to `lower` around the fraction 0.5 of 20 blocks, one plan for each n < 20.
-AnsweredTask collapsing(int64_t questions, double upper, double lower, double width,
-                        uint64_t run = 0) {
-  AnsweredTask a{.task = "planted", .metric = "acc", .chance = 0.25, .block_count = 20};
-  std::vector<double> accuracy;
-  for (int64_t n = 0; n < 20; ++n)
-    accuracy.push_back(lower + (upper - lower) /
-                                   (1 + std::exp((static_cast<double>(n) / 20 - 0.5) / width)));
-  const auto rows = plumb::testing::latent_answers(questions, accuracy, 0.7, run);
-  for (size_t n = 0; n < accuracy.size(); ++n) {
-    a.plans.push_back({"similarity", static_cast<int64_t>(n), n == 0 ? "" : text("0-", n - 1)});
-    a.right.emplace_back();
-    for (size_t q = 0; q < static_cast<size_t>(questions); ++q)
-      a.right.back().push_back(rows[q * accuracy.size() + n]);
   }
   return a;
 }
@@ -126,7 +109,7 @@ TEST(AccuracySummary, FindsAPlantedCollapseAndTheFlatPartBeforeIt) {
   // 20,000 questions of which a quarter is answered differently: the one-sided bound is about
   // 1.65 sqrt(0.25 / 20000) = 0.006 below the difference, which is 0.003 at n = 7 (five widths
   // before f0), 0.016 at n = 8 and 0.07 at n = 9.
-  const AccuracySummary s = summary_of(collapsing(20000, 0.7, 0.25, 0.03, 1), 500);
+  const AccuracySummary s = summary_of(collapsing({.questions = 20000, .run = 1}), 500);
   ASSERT_TRUE(s.above_chance) << s.not_above_chance;
   const AccuracyCurve& curve = s.curves.at(0);
   ASSERT_TRUE(curve.collapse);
@@ -149,13 +132,13 @@ TEST(AccuracySummary, FindsAPlantedCollapseAndTheFlatPartBeforeIt) {
 }
 
 TEST(AccuracySummary, RisingAccuracyIsNotTakenForAFallingOne) {
-  AnsweredTask a = collapsing(1000, 0.7, 0.25, 0.03);
+  AnsweredTask a = collapsing({.questions = 1000});
   std::swap(a.right[3], a.right[14]);
   EXPECT_LE(summary_of(std::move(a)).curves.at(0).falling->p, 0.01);
 }
 
 TEST(AccuracySummary, OfAModelAtChanceNothingIsFitted) {
-  const AccuracySummary s = summary_of(collapsing(400, 0.25, 0.25, 0.03));
+  const AccuracySummary s = summary_of(collapsing({.questions = 400, .upper = 0.25}));
   EXPECT_FALSE(s.above_chance);
   for (const std::string& reason : {s.not_above_chance, s.curves.at(0).not_run})
     EXPECT_THAT(reason, HasSubstr("at chance cannot collapse"));
@@ -170,20 +153,20 @@ TEST(AccuracySummary, OfAModelAtChanceNothingIsFitted) {
 }
 
 TEST(AccuracySummary, WithoutTheWholeModelOrEnoughPlansItSaysWhatIsMissing) {
-  AnsweredTask a = collapsing(400, 0.7, 0.25, 0.03);
+  AnsweredTask a = collapsing({.questions = 400});
   a.plans.erase(a.plans.begin());
   a.right.erase(a.right.begin());
   const AccuracySummary headless = summary_of(a);
   EXPECT_THAT(headless.curves.at(0).not_run, HasSubstr("n = 0"));
   EXPECT_TRUE(headless.against_whole.empty());
-  AnsweredTask few = collapsing(400, 0.7, 0.25, 0.03);
+  AnsweredTask few = collapsing({.questions = 400});
   few.plans.resize(4);
   few.right.resize(4);
   EXPECT_THAT(summary_of(few).curves.at(0).not_run, HasSubstr("4 values of n"));
 }
 
 TEST(AccuracySummary, QuestionsOfOnePassageWidenEveryInterval) {
-  AnsweredTask a = collapsing(600, 0.7, 0.25, 0.03);
+  AnsweredTask a = collapsing({.questions = 600});
   // Five questions of each passage are answered alike.
   for (auto& row : a.right)
     for (size_t q = 0; q < row.size(); ++q) row[q] = row[q - q % 5];
@@ -204,7 +187,7 @@ TEST(AccuracySummary, QuestionsOfOnePassageWidenEveryInterval) {
 }
 
 TEST(AccuracySummary, ClustersThatAreOneOrOneAQuestionAreNone) {
-  AnsweredTask a = collapsing(200, 0.7, 0.25, 0.03);
+  AnsweredTask a = collapsing({.questions = 200});
   a.role = ClusterRole::kSample;
   a.clusters.assign(200, 0);
   EXPECT_EQ(summary_of(a).answered.role, ClusterRole::kNone);
@@ -213,7 +196,7 @@ TEST(AccuracySummary, ClustersThatAreOneOrOneAQuestionAreNone) {
 }
 
 TEST(AccuracySummary, RefusesRowsThatDoNotFit) {
-  AnsweredTask a = collapsing(100, 0.7, 0.25, 0.03);
+  AnsweredTask a = collapsing({.questions = 100});
   a.right[3].pop_back();
   EXPECT_THROW(summary_of(a), Error);
   a.right.clear();

@@ -80,12 +80,24 @@ nlohmann::ordered_json json_of(const Prediction& p) {
           {"load_seconds", p.times.load},
           {"profile_seconds", p.times.profile},
           {"sweep_seconds", p.times.sweep},
+          {"questions", p.work.questions.questions},
+          {"questions_missing", p.work.questions.missing},
+          {"question_seconds", p.times.questions},
           {"cost_seconds",
            p.memory.streamed ? nlohmann::ordered_json() : nlohmann::ordered_json(p.times.cost)}};
 }
 
 std::string rate(double per_second, const char* unit) {
   return text(number_text(per_second / 1e9, 3), " ", unit);
+}
+
+void say_questions(const Prediction& p, const Console& console) {
+  const QuestionWork& q = p.work.questions;
+  if (q.questions > 0)
+    console.say(text("answers  about ", duration_text(p.times.questions), " for ", q.questions,
+                     " questions, about ", number_text(q.tokens, 2), " tokens"));
+  for (const std::string& task : q.missing)
+    console.say(text("         task ", task, " is not counted: its questions are not here"));
 }
 
 void say(const Prediction& p, const Experiment& e, const Console& console) {
@@ -108,6 +120,7 @@ void say(const Prediction& p, const Experiment& e, const Console& console) {
                    e.calibration_text().limit, " documents"));
   console.say(text("sweep    about ", duration_text(p.times.sweep), " for ", p.work.plans,
                    " plans, about ", p.work.block_evaluations, " block evaluations"));
+  say_questions(p, console);
   console.say(m.streamed
                   ? std::string("cost     is not measured: it would be the disk's, not the model's")
                   : text("cost     about ", duration_text(p.times.cost), " for ",

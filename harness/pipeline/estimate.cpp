@@ -19,6 +19,19 @@ double sequence_flops(const models::ModelConfig& c, double sequences, int64_t T)
   return sequences * static_cast<double>(T * metrics::block_flops_per_token(c, (T + 1) / 2));
 }
 
+void add_questions(const Experiment& e, const models::ModelConfig& c,
+                   const pruning::DepthTrie& trie, Work& work) {
+  if (e.questions.tasks.empty()) return;
+  work.questions = question_work(e);
+  const QuestionWork& q = work.questions;
+  if (q.questions == 0) return;
+  const auto context = static_cast<int64_t>(q.tokens / static_cast<double>(q.questions)) / 2 + 1;
+  work.question_flops = static_cast<double>(work.block_evaluations) * q.tokens *
+                        static_cast<double>(metrics::block_flops_per_token(c, context));
+  work.answer_flops = static_cast<double>(trie.distinct.size()) * q.read_tokens *
+                      static_cast<double>(metrics::head_flops_per_token(c));
+}
+
 }  // namespace
 
 std::vector<pruning::PruningPlan> likely_plans(const Experiment& experiment, int64_t block_count) {
@@ -58,6 +71,7 @@ Work work_of(const Experiment& e, const models::ModelConfig& c) {
   const int64_t predicted = e.positions == 0 ? e.validation.max_tokens - 1 : e.positions;
   work.loss_flops = static_cast<double>(trie.distinct.size()) * documents *
                     static_cast<double>(predicted * metrics::head_flops_per_token(c));
+  add_questions(e, c, trie, work);
   const double bytes = e.dtype == "bf16" ? 2 : 4;
   for (const int64_t n : cost_counts(e, c.block_count)) {
     const auto kept = static_cast<double>(c.block_count - n);
@@ -78,7 +92,10 @@ Times times_of(const Work& work, const MachineSpeed& speed, const MemoryPlan& me
   times.profile = work.profile_flops / speed.block_flops_per_second;
   times.sweep = work.sweep_flops / speed.block_flops_per_second +
                 work.loss_flops / speed.head_flops_per_second;
+  times.questions = work.question_flops / speed.block_flops_per_second +
+                    work.answer_flops / speed.head_flops_per_second;
   if (memory.streamed) {
+    if (work.questions.questions > 0) times.questions = std::max(times.questions, reading);
     times.profile = std::max(times.profile, reading);
     times.sweep = std::max(times.sweep, reading);
     return times;

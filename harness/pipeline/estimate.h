@@ -6,6 +6,7 @@
 #include "harness/experiment/experiment.h"
 #include "harness/pipeline/machine_speed.h"
 #include "harness/pipeline/memory_plan.h"
+#include "harness/pipeline/question_work.h"
 #include "models/config.h"
 #include "pruning/plan.h"
 
@@ -19,9 +20,12 @@ std::vector<pruning::PruningPlan> likely_plans(const Experiment& experiment, int
 struct Work {
   int64_t plans = 0;
   int64_t block_evaluations = 0;
-  double profile_flops = 0;    ///< of blocks
-  double sweep_flops = 0;      ///< of blocks
-  double loss_flops = 0;       ///< of the head, in the sweep
+  double profile_flops = 0;  ///< of blocks
+  double sweep_flops = 0;    ///< of blocks
+  double loss_flops = 0;     ///< of the head, in the sweep
+  QuestionWork questions;
+  double question_flops = 0;   ///< of blocks
+  double answer_flops = 0;     ///< of the head, for the questions
   double prefill_flops = 0;    ///< of blocks, when cost is measured
   double decode_bytes = 0;     ///< of blocks' weights, read token after token
   int64_t configurations = 0;  ///< whose cost is measured
@@ -33,6 +37,7 @@ struct Times {
   double load = 0;
   double profile = 0;
   double sweep = 0;
+  double questions = 0;
   double cost = 0;  ///< 0 where a streamed model's is not measured
 };
 Times times_of(const Work& work, const MachineSpeed& speed, const MemoryPlan& memory,

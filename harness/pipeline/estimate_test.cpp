@@ -54,6 +54,16 @@ class DryRun : public ::testing::Test {
   plumb::testing::TemporaryFolder folder_;
 };
 
+TEST_F(DryRun, CountsQuestionsThatAreHereAndNamesTheOthers) {
+  const json smoke = predicted(), more = predicted({"--set", "questions.tasks=smoke,mmlu", "--set",
+                                                    "questions.data=/nowhere"});
+  EXPECT_EQ(smoke.at("questions"), 240);  // the default experiment's
+  EXPECT_EQ(smoke.at("questions_missing"), json::array());
+  EXPECT_GT(smoke.at("question_seconds"), 0);
+  EXPECT_EQ(more.at("questions"), 240);
+  EXPECT_EQ(more.at("questions_missing"), json({"mmlu"}));
+}
+
 TEST_F(DryRun, PredictsAModelThatIsNotHereFromItsConfig) {
   const json out = predicted();
   EXPECT_EQ(out.at("parameters"), kParameters);

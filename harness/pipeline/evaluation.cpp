@@ -62,6 +62,22 @@ Task task_of(const std::string& name) {
                                       ", or a task file whose name ends in .json"));
 }
 
+void require_names(const std::vector<AskedTask>& asked) {
+  const std::string allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const std::string& name = asked[i].task.name;
+    if (name.find_first_not_of(allowed) != std::string::npos || name.front() == '.')
+      throw Error(ErrorKind::kUsage,
+                  text("a task is called '", printable(name),
+                       "', which is to be a file's name; needed are letters, digits, '.', '_' "
+                       "and '-', and another than '.' first"));
+    for (size_t j = 0; j < i; ++j)
+      if (asked[j].task.name == name)
+        throw Error(ErrorKind::kUsage,
+                    text("two tasks are called ", name, "; give each once, or another name"));
+  }
+}
+
 int64_t rows_per_pack(Session& session) {
   const Experiment& experiment = session.experiment();
   if (experiment.rows_per_pack > 0) return experiment.rows_per_pack;

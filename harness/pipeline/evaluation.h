@@ -48,6 +48,9 @@ metrics::Task task_of(const std::string& name);
 /// metrics::read_questions and RequestMaker.
 AskedTask ask(Session& session, const QuestionChoice& choice);
 
+/// Names of tasks are names of files: Error{kUsage} for one that cannot be, or that two have.
+void require_names(const std::vector<AskedTask>& asked);
+
 /// Rows of a pack of questions: what the experiment says, else so many that an activation takes 64 MB at most, and no
 /// fewer than what keeps a header's share small.
 int64_t rows_per_pack(Session& session);

@@ -9,6 +9,7 @@
 #include "harness/cli/signals.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/publish.h"
+#include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/run_record.h"
 #include "harness/pipeline/stage_cache.h"
 #include "harness/pipeline/stage_keys.h"
@@ -144,6 +145,12 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   cost_counts(e, blocks);
   const StageKeys keys = stage_keys(session, run.model, run.environment);
 
+  // What is wrong with a question is said before hours of work, and nothing is asked twice.
+  std::vector<AskedTask> asked;
+  if (!keys.questions.is_null() && !runner.cache().load("questions", keys.questions))
+    asked = ask_questions(session);
+  say_detectable(asked, console);
+
   run.profile = runner.stage<ProfileResult>("profile", keys.profile, profile_from_json,
                                             [&] { return profile_stage(session, console); });
   run.plans = runner.stage<PlanResult>("plans", keys.plans, plans_from_json,
@@ -151,6 +158,14 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   run.sweep = runner.stage<SweepResult>("sweep", keys.sweep, sweep_from_json, [&] {
     return sweep_stage(session, run.plans.plans, console);
   });
+  if (!keys.questions.is_null()) {
+    run.questions =
+        runner.stage<QuestionsResult>("questions", keys.questions, questions_from_json, [&] {
+          if (asked.empty()) asked = ask_questions(session);  // the saved result was damaged
+          return questions_stage(session, std::move(asked), run.plans.plans, console);
+        });
+    run.accuracy = summarise_questions(*run.questions, e.seed);
+  }
   run.reconnection = runner.optional_stage<ReconnectionResult>(
       "reconnection", keys.reconnection, reconnection_from_json,
       [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
@@ -173,6 +188,7 @@ std::vector<Verdict> judge(const Run& run) {
   m.profile = &run.profile;
   m.plans = &run.plans;
   m.sweep = &run.sweep;
+  m.accuracy = &run.accuracy;
   m.cost = run.cost ? &*run.cost : nullptr;
   if (!run.cost_refusal.empty()) m.no_cost = run.cost_refusal;
   m.reconnection = run.reconnection ? &*run.reconnection : nullptr;

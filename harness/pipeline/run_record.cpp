@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/stage_cache.h"
 
 namespace plumb::harness {
@@ -102,6 +103,11 @@ Run load_run(const std::string& folder) {
     run.profile = profile_from_json(entry_of(cache, *record, "profile", folder));
     run.plans = plans_from_json(entry_of(cache, *record, "plans", folder));
     run.sweep = sweep_from_json(entry_of(cache, *record, "sweep", folder));
+    const Json questions = entry_of(cache, *record, "questions", folder);
+    if (!questions.is_null()) {
+      run.questions = questions_from_json(questions);
+      run.accuracy = summarise_questions(*run.questions, run.experiment.seed);
+    }
     const Json cost = entry_of(cache, *record, "cost", folder);
     if (!cost.is_null()) run.cost = cost_from_json(cost);
     const Json checks = entry_of(cache, *record, "reconnection", folder);

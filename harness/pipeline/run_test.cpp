@@ -112,6 +112,43 @@ TEST_F(WholeRun, ReusesEveryStageAndWritesTheSameResults) {
   EXPECT_EQ(result("distances.csv"), distances);
 }
 
+TEST_F(WholeRun, AsksQuestionsOfEveryPlanAndKeepsTheAnswers) {
+  const Words asked = {"--set", "questions.tasks=smoke", "--set", "questions.limit=30"};
+  const ChildOutput first = run(asked);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("30 of 240 questions; 30 questions find a difference"));
+  const std::string results = result("results.json"), accuracy = result("accuracy.csv"),
+                    log = result("questions/smoke.jsonl"), html = result("report.html");
+  reports::validate_results(results);
+  EXPECT_EQ(std::count(accuracy.begin(), accuracy.end(), '\n'), 1 + 18);
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 18 * 30);
+  EXPECT_THAT(html, HasSubstr("Accuracy on smoke against the fraction of blocks removed"));
+  // A random model is at chance: nothing of it can collapse.
+  for (const json& verdict : json::parse(results).at("verdicts"))
+    if (verdict.at("claim") == "accuracy-collapses") {
+      EXPECT_EQ(verdict.at("kind"), "NOT RUN") << verdict;
+    }
+
+  const ChildOutput second = run(asked);
+  EXPECT_THAT(second.out, HasSubstr("questions     reused"));
+  fs::remove(model());
+  fs::remove_all(fs::path(out()) / "questions");
+  ASSERT_EQ(plumb({"report", "--run", out()}).exit_code, 0);
+  EXPECT_EQ(result("accuracy.csv"), accuracy);
+  EXPECT_EQ(result("questions/smoke.jsonl"), log);
+}
+
+TEST_F(WholeRun, RefusesWrongQuestionsBeforeAnyStage) {
+  for (const auto& [setting, said] : {std::pair("questions.tasks=mmmlu", "known are"),
+                                      std::pair("questions.tasks=boolq", "needs"),
+                                      std::pair("questions.limit=300", "its file has 240")}) {
+    const ChildOutput done = run({"--set", "questions.tasks=smoke", "--set", setting});
+    EXPECT_EQ(done.exit_code, 2) << setting;
+    EXPECT_THAT(done.err, HasSubstr(said));
+    EXPECT_THAT(done.out, Not(HasSubstr("profile")));
+  }
+}
+
 TEST_F(WholeRun, MakesAgainOnlyWhatASettingDecides) {
   ASSERT_EQ(run().exit_code, 0);
   const ChildOutput other = run({"--set", "sweep.n=0-6"});

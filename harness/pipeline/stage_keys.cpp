@@ -1,6 +1,7 @@
 #include "harness/pipeline/stage_keys.h"
 
 #include "base/error.h"
+#include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/stage_cache.h"
 #include "models/tokenizer/tokenizer.h"
 
@@ -66,6 +67,12 @@ StageKeys stage_keys(Session& session, const ModelFacts& model, const Environmen
                 {"positions", e.positions},
                 {"seed", e.seed},
                 {"common", common}};
+  const Json asked = questions_key(e);
+  if (!asked.empty())
+    keys.questions = {{"plans", StageCache::entry_name("plans", keys.plans)},
+                      {"asked", asked},
+                      {"seed", e.seed},
+                      {"common", common}};
   keys.cost = {{"common", common},
                {"machine", machine_key(environment)},
                {"n", e.cost_n},

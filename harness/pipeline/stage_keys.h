@@ -14,6 +14,7 @@ struct StageKeys {
   nlohmann::ordered_json profile;
   nlohmann::ordered_json plans;
   nlohmann::ordered_json sweep;
+  nlohmann::ordered_json questions;  ///< null where none are asked
   nlohmann::ordered_json cost;
   nlohmann::ordered_json reconnection;
 };

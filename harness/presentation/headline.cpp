@@ -44,6 +44,22 @@ std::string first_random(const Shown& shown, const std::string& strategy) {
   return text("none up to n = ", last);
 }
 
+/// A task's accuracy of the whole model and where it collapses.
+void add_accuracy(const AccuracySummary& s, const std::string& strategy,
+                  std::vector<std::pair<std::string, std::string>>& out) {
+  const auto whole = s.answered.whole();
+  if (!whole) return;
+  out.emplace_back(text("Accuracy of the whole model on ", s.answered.task),
+                   with_interval(s.plans[*whole].accuracy, s.plans[*whole].interval));
+  const AccuracyCurve* curve = s.curve(strategy);
+  if (curve == nullptr) return;
+  out.emplace_back(text("Fraction removed where ", s.answered.task, " collapses, ", strategy),
+                   !curve->collapse ? "not run"
+                   : curve->collapse->shown
+                       ? with_interval(curve->collapse->logistic.centre, curve->collapse->f0)
+                       : "none shown");
+}
+
 /// "Claims passed; 1 failed, 3 inconclusive, 1 not run."
 std::string other_verdicts(const std::vector<Verdict>& verdicts) {
   constexpr std::array<std::pair<VerdictKind, const char*>, 5> kOthers{
@@ -89,6 +105,7 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
   }
   out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
                    first_random(shown, strategy));
+  for (const AccuracySummary* s : shown.first_metrics()) add_accuracy(*s, strategy, out);
   out.emplace_back(text("Block evaluations for ", asked_plans(run.sweep.plans), " plans"),
                    text(run.sweep.losses.block_evaluations, " instead of ",
                         run.sweep.losses.block_evaluations_alone));

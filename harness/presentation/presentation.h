@@ -21,6 +21,8 @@ struct Shown {
   int64_t blocks() const { return run.model.block_count; }
   /// Index of a strategy's plan of n blocks, or none.
   std::optional<size_t> plan(const std::string& strategy, int64_t n) const;
+  /// Of each task the accuracy by its first metric.
+  std::vector<const AccuracySummary*> first_metrics() const;
 };
 
 /// What a run found, in the few figures that stand on top.
@@ -34,6 +36,12 @@ reports::LineFigure stability_figure(const Shown& shown);
 reports::LineFigure memory_figure(const Shown& shown);
 reports::LineFigure latency_figure(const Shown& shown, bool decode);
 
+/// Accuracy on one task, by one metric, against the fraction removed.
+reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& summary);
+reports::Table collapse_table(const Shown& shown);
+reports::Table accuracy_table(const Shown& shown, const std::string& task);
+reports::Table difference_table(const AccuracySummary& summary);
+
 reports::Table plan_table(const Shown& shown);
 reports::Table loss_table(const Shown& shown);
 reports::Table cost_table(const Shown& shown);
@@ -41,6 +49,11 @@ reports::Table cost_table(const Shown& shown);
 reports::Table published_table();
 
 std::vector<Record> records_of(const Shown& shown);
+std::vector<Record> accuracy_records(const Run& run);
+/// What limits the accuracies: a model at chance, a smoke set that is too hard.
+std::vector<std::string> accuracy_warnings(const Run& run);
+/// Tasks and question files, for the provenance.
+Pairs question_pairs(const Run& run);
 std::vector<std::pair<std::string, Pairs>> provenance_of(const Run& run);
 
 /// The whole report of a run.

@@ -49,6 +49,13 @@ std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const 
   return std::nullopt;
 }
 
+std::vector<const AccuracySummary*> Shown::first_metrics() const {
+  std::vector<const AccuracySummary*> out;
+  for (const AccuracySummary& s : run.accuracy)
+    if (out.empty() || out.back()->answered.task != s.answered.task) out.push_back(&s);
+  return out;
+}
+
 reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts) {
   const Shown shown(run);
   reports::Report report;
@@ -58,19 +65,28 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
                          run.experiment.dtype, ", ", run.finished);
   report.headline = headline(shown, verdicts);
   report.warnings = run.warnings;
+  for (std::string& warning : accuracy_warnings(run)) report.warnings.push_back(std::move(warning));
   report.verdicts = verdicts;
   report.figures = {loss_figure(shown), distance_figure(shown), last_block_figure(shown),
                     stability_figure(shown)};
+  for (const AccuracySummary* summary : shown.first_metrics())
+    report.figures.push_back(accuracy_figure(shown, *summary));
   if (run.cost) {
     report.figures.push_back(memory_figure(shown));
     report.figures.push_back(latency_figure(shown, false));
     report.figures.push_back(latency_figure(shown, true));
   }
   report.figures.push_back(loss_table(shown));
+  if (!run.accuracy.empty()) report.figures.push_back(collapse_table(shown));
+  for (const AccuracySummary* summary : shown.first_metrics()) {
+    report.figures.push_back(accuracy_table(shown, summary->answered.task));
+    report.figures.push_back(difference_table(*summary));
+  }
   report.figures.push_back(plan_table(shown));
   if (run.cost) report.figures.push_back(cost_table(shown));
   report.figures.push_back(published_table());
   report.records = records_of(shown);
+  for (Record& record : accuracy_records(run)) report.records.push_back(std::move(record));
   report.provenance = provenance_of(run);
   report.run = run_object(run);
   return report;
@@ -82,12 +98,14 @@ void publish_run(const Run& run, const std::vector<Verdict>& verdicts, const std
   auto files = profile_files(run.profile, run.plans, options);
   for (NamedFile& file : sweep_files(run.sweep, losses_of(run.sweep, options)))
     files.push_back(std::move(file));
+  if (run.questions) files.push_back(accuracy_file(run.questions->evaluations));
   if (run.cost) files.push_back(cost_file(*run.cost));
   files.emplace_back("results.json", reports::to_results_json(report));
   files.emplace_back("junit.xml", reports::to_junit_xml(report));
   files.emplace_back("provenance.json", reports::to_provenance_json(report));
   files.emplace_back("report.html", reports::to_html(report));
-  publish(files, folder);
+  publish(files, folder,
+          run.questions ? question_files(run.questions->evaluations) : std::vector<LargeFile>());
 }
 
 }  // namespace plumb::harness

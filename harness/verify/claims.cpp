@@ -87,6 +87,36 @@ std::vector<Claim> list_claims() {
        "n, p <= 0.05 "
        "for every n. FAIL where simple is better at the same level. Least n: 16 documents.",
        text(kPaper, ", sec. 4.4"), judge_similarity_beats_simple},
+      {"accuracy-collapses", "Accuracy collapses at one depth",
+       "Over the fraction of blocks removed, accuracy falls at one place f0 and not block by "
+       "block: "
+       "a step or a logistic fits better than a line by BIC 6, with f0 inside of the range in more "
+       "than 95 % of resamples of whole questions. FAIL where the whole interval of the logistic's "
+       "width is above 0.1, so that the fall takes 44 % of the blocks. Each task by its first "
+       "metric, similarity's plans, unhealed; the paper's is MMLU, healed. NOT RUN where the whole "
+       "model is not above chance (one-sided exact binomial, 0.05). Least: 5 values of n.",
+       text(kPaper, ", sec. 4.1 and fig. 2"), judge_accuracy_collapses},
+      {"accuracy-flat-before-collapse", "Accuracy is flat before the collapse",
+       "At every n before the collapse, up to four widths below the lower end of f0, accuracy is "
+       "no "
+       "worse than the whole model's by 0.02: non-inferiority on the same questions by Tango's "
+       "score, one-sided 0.05 at every n. FAIL where at one n the whole 95 % interval of the loss "
+       "is above 0.02 and McNemar's p after Holm <= 0.05. At least the smallest n is judged; NOT "
+       "RUN without a collapse.",
+       text(kPaper, ", sec. 4.1 and fig. 2"), judge_flat_before_collapse},
+      {"accuracy-falls", "Accuracy falls as blocks are removed, and never rises",
+       "Mann-Kendall of accuracy over n, null: no trend, exact one-sided p <= 0.05; and the "
+       "isotonic "
+       "likelihood-ratio test that accuracy never rises, null drawn by whole questions, is not "
+       "rejected at 0.05 after Holm over the tasks. FAIL where it is rejected.",
+       text(kPaper, ", fig. 2"), judge_accuracy_falls},
+      {"similarity-answers-better", "Similarity answers better than simple, unhealed",
+       "For n in 1..L/2 where the plans differ, similarity answers more of the same questions "
+       "right "
+       "at one n at least, and simple at none: McNemar's mid-p, Holm over n, 0.05. FAIL where "
+       "simple "
+       "does.",
+       text(kPaper, ", sec. 4.4"), judge_similarity_answers_better},
   };
 }
 

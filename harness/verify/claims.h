@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/verdict.h"
+#include "harness/pipeline/accuracy_summary.h"
 #include "harness/pipeline/results.h"
 
 namespace plumb::harness {
@@ -14,6 +15,7 @@ struct Measurements {
   const ProfileResult* profile = nullptr;
   const PlanResult* plans = nullptr;
   const SweepResult* sweep = nullptr;
+  const std::vector<AccuracySummary>* accuracy = nullptr;  ///< a task and metric each
   const CostResult* cost = nullptr;
   std::string no_cost = "no cost was measured";  ///< why, where it is null
   const ReconnectionResult* reconnection = nullptr;
@@ -55,6 +57,10 @@ void judge_last_dissimilar(const Measurements& m, Verdict& v);
 void judge_last_dissimilar_after_norm(const Measurements& m, Verdict& v);
 void judge_last_block_kept(const Measurements& m, Verdict& v);
 void judge_similarity_beats_simple(const Measurements& m, Verdict& v);
+void judge_accuracy_collapses(const Measurements& m, Verdict& v);
+void judge_flat_before_collapse(const Measurements& m, Verdict& v);
+void judge_accuracy_falls(const Measurements& m, Verdict& v);
+void judge_similarity_answers_better(const Measurements& m, Verdict& v);
 
 /// Sets kind, reason and next step.
 void decide(Verdict& v, VerdictKind kind, std::string reason, std::string next_step = "");
