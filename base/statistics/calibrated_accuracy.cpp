@@ -39,9 +39,10 @@ std::optional<CalibratedAccuracy> calibrated_accuracy(std::span<const uint8_t> r
     throw Error(ErrorKind::kInvariant,
                 text("a calibrated accuracy got ", right.size(), " and ", whole.size(),
                      " answers; needed are the same questions"));
-  if (!(chance > 0 && chance < 1) || !(options.level > 0 && options.level < 1))
-    throw Error(ErrorKind::kInvariant, text("a chance of ", chance, " and a level of ",
-                                            options.level, "; needed are shares in (0, 1)"));
+  if (!(chance >= 0 && chance < 1) || !(options.level > 0 && options.level < 1))
+    throw Error(ErrorKind::kInvariant,
+                text("a chance of ", chance, " and a level of ", options.level,
+                     "; needed are shares in [0, 1) and (0, 1)"));
   const std::vector<uint8_t> both = side_by_side(right, whole);
   const Answers answers{both, 2};
   const auto counts = count_right(answers);

@@ -23,7 +23,7 @@ struct CalibratedAccuracy {
 
 /// `whole` and `right` are answers to the same questions. None where the whole model's accuracy is
 /// not above chance. Error{kInvariant} for unequal lengths, no questions, an answer that is neither
-/// 0 nor 1, or a chance outside of (0, 1). `options.unit` is "question" whatever it says.
+/// 0 nor 1, or a chance outside of [0, 1). `options.unit` is "question" whatever it says.
 std::optional<CalibratedAccuracy> calibrated_accuracy(std::span<const uint8_t> right,
                                                       std::span<const uint8_t> whole, double chance,
                                                       const BootstrapOptions& options = {});

@@ -90,7 +90,7 @@ Interval clustered_accuracy_interval(std::span<const uint8_t> right,
 
 double p_not_above_chance(int64_t right, int64_t questions, double chance) {
   require_share_of(right, questions);
-  require_inside(chance, "chance");
+  if (chance != 0) require_inside(chance, "chance");
   if (right == 0) return 1;
   return boost::math::ibeta(static_cast<double>(right), static_cast<double>(questions - right + 1),
                             chance);

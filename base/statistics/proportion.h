@@ -36,7 +36,7 @@ Interval clustered_accuracy_interval(std::span<const uint8_t> right,
                                      std::span<const int64_t> cluster, double level = 0.95);
 
 /// One-sided exact binomial test: the chance of so many right ones or more by guessing, where a
-/// guess is right with probability `chance`.
+/// guess is right with probability `chance`, 0 where nothing can be guessed.
 double p_not_above_chance(int64_t right, int64_t questions, double chance);
 
 }  // namespace plumb

@@ -83,6 +83,8 @@ TEST(Proportion, ChanceAtTheExactLowerBoundHasThePOfTheTail) {
   for (const int64_t right : {1, 30, 77, 120})
     EXPECT_NEAR(p_not_above_chance(right, 120, exact_interval(right, 120).low), 0.025, 1e-10);
   EXPECT_EQ(p_not_above_chance(0, 10, 0.25), 1);
+  EXPECT_EQ(p_not_above_chance(0, 10, 0), 1);
+  EXPECT_EQ(p_not_above_chance(1, 10, 0), 0);  // what cannot be guessed is known
   EXPECT_NEAR(p_not_above_chance(10, 10, 0.25), std::pow(0.25, 10), 1e-18);
 }
 
@@ -137,7 +139,8 @@ TEST(Proportion, RefusesWhatIsNone) {
   EXPECT_EQ(kind([] { exact_interval(3, 2); }), ErrorKind::kInvariant);
   EXPECT_EQ(kind([] { exact_interval(-1, 2); }), ErrorKind::kInvariant);
   EXPECT_EQ(kind([] { wilson_interval(1, 2, 1); }), ErrorKind::kInvariant);
-  EXPECT_EQ(kind([] { p_not_above_chance(1, 2, 0); }), ErrorKind::kInvariant);
+  EXPECT_EQ(kind([] { p_not_above_chance(1, 2, -0.1); }), ErrorKind::kInvariant);
+  EXPECT_EQ(kind([] { p_not_above_chance(1, 2, 1); }), ErrorKind::kInvariant);
   const std::vector<uint8_t> right = {0, 1, 1}, bad = {0, 2, 1};
   const std::vector<int64_t> cluster = {0, 1, 1}, one = {4, 4, 4}, shorter = {0, 1};
   EXPECT_STREQ(error_of([&] { clustered_accuracy_interval(bad, cluster); }).what(),

@@ -31,7 +31,7 @@ struct AnsweredPlan {
 struct AnsweredTask {
   std::string task;
   std::string metric = {};  ///< "acc", "acc_norm"
-  double chance = 0;        ///< accuracy without knowledge, in (0, 1)
+  double chance = 0;        ///< accuracy without knowledge, in [0, 1)
   int64_t block_count = 0;  ///< L
   ClusterRole role = ClusterRole::kNone;
   std::string cluster_field = {};                ///< "passage"
@@ -98,7 +98,7 @@ struct SummaryOptions {
 };
 
 /// Error{kInvariant} for no plans or questions, unequal numbers of them, an answer that is neither 0
-/// nor 1, or a chance outside of (0, 1).
+/// nor 1, or a chance outside of [0, 1).
 AccuracySummary summarise(AnsweredTask answered, const SummaryOptions& options = {});
 
 }  // namespace plumb::harness
