@@ -118,6 +118,45 @@ TEST_F(SweepQuestions, TakesAFileForOneTaskInPlaceOfTheFolders) {
   EXPECT_TRUE(read_file(path("out/accuracy.csv")) == read_file(path("alone/accuracy.csv")));
 }
 
+// The model's own words, judged by the task's expression: what is counted is what the lines say.
+TEST_F(SweepQuestions, JudgesWrittenAnswers) {
+  fixtures::put(path("sums.json"), R"({"name": "sums", "version": 1, "protocol": "own",
+      "scoring": "generate", "prompt": "Q: {question}\nA:", "metrics": ["exact_match"],
+      "generate": {"stop": ["Q:"], "max_tokens": 6, "extract": "[a-z]", "take": "first"}})");
+  std::string rows;
+  for (const char answer : {'a', 'e', 'o', 't', 'n', 's', 'w', 'h'})
+    rows += std::string(R"({"question": "say )") + answer + R"(", "answer": ")" + answer + "\"}\n";
+  fixtures::put(path("sums.jsonl"), rows);
+  const Words words{"--tasks", path("sums.json"), "--data",
+                    path("sums.json") + "=" + path("sums.jsonl")};
+  const ChildOutput done = run("sweep", "out", words);
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+
+  std::map<std::string, double> right;
+  std::istringstream in(read_file(path("out/questions/sums.jsonl")));
+  size_t count = 0, found = 0;
+  for (std::string line; std::getline(in, line); ++count) {
+    const auto json = nlohmann::json::parse(line);
+    const auto written = json.at("written").get<std::string>();
+    const size_t letter = written.find_first_of("abcdefghijklmnopqrstuvwxyz");
+    ASSERT_EQ(json.at("extracted").is_null(), letter == written.npos) << line;
+    if (letter != written.npos) {
+      ++found;
+      EXPECT_EQ(json.at("extracted"), written.substr(letter, 1)) << line;
+    }
+    EXPECT_EQ(json.at("acc") == 1, json.at("extracted") == json.at("target")) << line;
+    right[json.at("strategy").get<std::string>() + json.at("n").dump()] += json.at("acc") == 1;
+  }
+  EXPECT_EQ(count, 2u * 4u * 8u);
+  EXPECT_GT(found, 0u);
+  const auto table = parse_csv(read_file(path("out/accuracy.csv")));
+  for (size_t row = 1; row < table.size(); ++row)
+    EXPECT_EQ(std::stod(table[row][3]), right.at(table[row][0] + table[row][1]) / 8);
+  ASSERT_EQ(run("sweep", "again", words).exit_code, 0);
+  EXPECT_TRUE(read_file(path("again/questions/sums.jsonl")) ==
+              read_file(path("out/questions/sums.jsonl")));
+}
+
 TEST_F(SweepQuestions, SaysWhatItCannotAsk) {
   const auto expect = [&](const Words& more, const std::string& what) {
     const auto before = everything();

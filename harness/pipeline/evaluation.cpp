@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/statistics/proportion.h"
 #include "harness/cli/console.h"
+#include "pruning/sweep/trie.h"
 
 namespace plumb::harness {
 
@@ -89,10 +90,6 @@ AskedTask ask(Session& session, const QuestionChoice& choice) {
   AskedTask out;
   out.choice = choice;
   out.task = task_of(choice.task);
-  if (out.task.scoring == metrics::Scoring::kGenerate)
-    throw Error(ErrorKind::kUsage, text("task ", out.task.name,
-                                        " asks for written answers, which are not judged yet; "
-                                        "needed is a task with choices"));
   metrics::QuestionFile file = questions_of(out.task, choice);
   out.file = file.name;
   out.sha256 = file.sha256;
@@ -123,15 +120,13 @@ AskedTask ask(Session& session, const QuestionChoice& choice) {
   return out;
 }
 
-TaskEvaluation evaluate(Session& session, AskedTask asked,
-                        const std::vector<pruning::PruningPlan>& plans, const Console& console,
-                        const pruning::StepLog& log) {
-  const models::Decoder& decoder = session.decoder();
-  const auto start = std::chrono::steady_clock::now();
+namespace {
+
+void add_choices(Session& session, const AskedTask& asked, const Console& console,
+                 const pruning::StepLog& log, TaskEvaluation& out) {
   Progress progress(console, text(asked.task.name, ": block evaluation"));
-  TaskEvaluation out;
   out.scores = pruning::sweep_questions(
-      decoder, asked.requests, plans,
+      session.decoder(), asked.requests, out.plans,
       {rows_per_pack(session), session.activation_room(),
        [&](int64_t done, int64_t all) { progress.update(done, all); }, log});
   for (const auto& values : out.scores.values) {
@@ -140,9 +135,37 @@ TaskEvaluation evaluate(Session& session, AskedTask asked,
       answers.push_back(metrics::choose(asked.task, asked.questions[q], values[q]));
     out.answers.push_back(std::move(answers));
   }
+}
+
+void add_texts(Session& session, const AskedTask& asked, const Console& console,
+               const pruning::StepLog& log, TaskEvaluation& out) {
+  out.written =
+      write_answers(session, asked.task, asked.questions, asked.requests, out.plans, console, log);
+  out.scores.plans_distinct = static_cast<int64_t>(pruning::make_trie(out.plans).distinct.size());
+  // Plans part after their first token, so each runs alone.
+  out.scores.block_evaluations = out.scores.block_evaluations_alone =
+      pruning::block_evaluations_alone(out.plans);
+  for (const metrics::Request& request : asked.requests)
+    out.scores.tokens_alone += request.token_count();
+  out.scores.tokens_run = out.scores.tokens_alone;
+  for (const auto& texts : out.written) {
+    std::vector<metrics::Answer> answers(texts.size());
+    for (size_t q = 0; q < texts.size(); ++q) answers[q].best = {-1, 0, texts[q].answer.correct};
+    out.answers.push_back(std::move(answers));
+  }
+}
+
+}  // namespace
+
+TaskEvaluation evaluate(Session& session, AskedTask asked,
+                        const std::vector<pruning::PruningPlan>& plans, const Console& console,
+                        const pruning::StepLog& log) {
+  const auto start = std::chrono::steady_clock::now();
+  TaskEvaluation out;
+  out.plans = plans;
+  (asked.task.generate ? add_texts : add_choices)(session, asked, console, log, out);
   out.clusters = metrics::clusters(asked.task, asked.questions);
   out.asked = std::move(asked);
-  out.plans = plans;
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }

@@ -10,6 +10,7 @@
 #include "harness/cli/console.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/session.h"
+#include "harness/pipeline/written_answers.h"
 #include "metrics/tasks/answer.h"
 #include "metrics/tasks/request.h"
 #include "pruning/plan.h"
@@ -61,14 +62,16 @@ struct TaskEvaluation {
   std::vector<pruning::PruningPlan> plans;
   std::vector<int64_t> clusters;  ///< of each question, as metrics::clusters
   pruning::QuestionScores scores;
-  std::vector<std::vector<metrics::Answer>> answers;  ///< [plan][question]
+  /// [plan][question]; what was written is right or not and has no index (-1).
+  std::vector<std::vector<metrics::Answer>> answers;
+  std::vector<std::vector<WrittenText>> written;  ///< the same; of scoring `generate` alone
   double seconds = 0;
 };
 TaskEvaluation evaluate(Session& session, AskedTask asked,
                         const std::vector<pruning::PruningPlan>& plans, const Console& console,
                         const pruning::StepLog& log = {});
 
-/// Right answers of one plan by one metric ("acc" or "acc_norm").
+/// Right answers of one plan by one metric ("acc", "acc_norm" or "exact_match").
 struct Accuracy {
   std::string metric;
   int64_t right = 0;
@@ -77,7 +80,7 @@ struct Accuracy {
 };
 std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan);
 
-/// accuracy.csv: a row for each strategy, n and task.
+/// accuracy.csv: a row for each strategy, n and task; an exact_match stands under acc.
 NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations);
 /// questions/<task>.jsonl: a line for each plan and question. They write from `evaluations`, which must stay.
 std::vector<LargeFile> question_files(const std::vector<TaskEvaluation>& evaluations);

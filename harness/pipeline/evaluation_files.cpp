@@ -26,7 +26,8 @@ void cell_or_empty(CsvTable& table, const Accuracy* accuracy, Value value) {
 void accuracy_row(CsvTable& table, const TaskEvaluation& e, size_t p) {
   const pruning::PruningPlan& plan = e.plans[p];
   const std::vector<Accuracy> all = accuracies(e, p);
-  const Accuracy *acc = find(all, "acc"), *norm = find(all, "acc_norm");
+  const Accuracy *acc = find(all, e.written.empty() ? "acc" : "exact_match"),
+                 *norm = find(all, "acc_norm");
   const auto accuracy = [](const Accuracy& a) { return a.accuracy; };
   const auto low = [](const Accuracy& a) { return a.interval.low; };
   const auto high = [](const Accuracy& a) { return a.interval.high; };
@@ -49,16 +50,35 @@ void accuracy_row(CsvTable& table, const TaskEvaluation& e, size_t p) {
   table.end_row();
 }
 
-Json answer_json(const TaskEvaluation& e, size_t p, size_t q) {
-  const metrics::Answer& answer = e.answers[p][q];
+/// What every line begins with.
+Json question_json(const TaskEvaluation& e, size_t p, size_t q) {
   const metrics::Question& question = e.asked.questions[q];
   const metrics::Request& request = e.asked.requests[q];
-  Json line = {{"task", e.asked.task.name},          {"strategy", e.plans[p].strategy},
-               {"n", e.plans[p].removed_count()},    {"removed", e.plans[p].removed_text()},
-               {"doc_id", question.line - 1},        {"doc_hash", question.doc_hash},
-               {"prompt_hash", request.prompt_hash}, {"target_hash", request.target_hash},
-               {"target", question.answer},          {"values", e.scores.values[p][q]},
-               {"answer", answer.best.index},        {"acc", answer.best.correct ? 1 : 0}};
+  return {{"task", e.asked.task.name},          {"strategy", e.plans[p].strategy},
+          {"n", e.plans[p].removed_count()},    {"removed", e.plans[p].removed_text()},
+          {"doc_id", question.line - 1},        {"doc_hash", question.doc_hash},
+          {"prompt_hash", request.prompt_hash}, {"target_hash", request.target_hash}};
+}
+
+Json written_json(const TaskEvaluation& e, size_t p, size_t q) {
+  const WrittenText& written = e.written[p][q];
+  Json line = question_json(e, p, q);
+  line["target"] = e.asked.questions[q].answer_text;
+  line["written"] = written.text;
+  line["extracted"] = written.answer.found ? Json(written.answer.extracted) : Json();
+  line["acc"] = written.answer.correct ? 1 : 0;
+  line["cluster"] = e.clusters[q];
+  return line;
+}
+
+Json answer_json(const TaskEvaluation& e, size_t p, size_t q) {
+  if (!e.written.empty()) return written_json(e, p, q);
+  const metrics::Answer& answer = e.answers[p][q];
+  Json line = question_json(e, p, q);
+  line["target"] = e.asked.questions[q].answer;
+  line["values"] = e.scores.values[p][q];
+  line["answer"] = answer.best.index;
+  line["acc"] = answer.best.correct ? 1 : 0;
   if (answer.normalised) {
     line["answer_norm"] = answer.normalised->index;
     line["acc_norm"] = answer.normalised->correct ? 1 : 0;
