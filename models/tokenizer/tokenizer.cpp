@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "models/formats/checkpoint.h"
 #include "models/tokenizer/added_tokens.h"
 #include "models/tokenizer/bpe.h"
 #include "models/tokenizer/byte_alphabet.h"
@@ -170,15 +169,6 @@ Tokenizer Tokenizer::open(const std::filesystem::path& model) try {
 } catch (const std::filesystem::filesystem_error& error) {
   throw Error(ErrorKind::kInput, text("cannot look at ", in_quotes(error.path1().string()), ": ",
                                       error.code().message()));
-}
-
-Tokenizer Tokenizer::of(const Checkpoint& checkpoint, const std::filesystem::path& path) {
-  if (!checkpoint.is_gguf()) return open(path);
-  try {
-    return from_gguf(*checkpoint.gguf_header());
-  } catch (const Error& error) {
-    throw error.within(path.filename().string());
-  }
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool special_tokens) const {
