@@ -63,7 +63,10 @@ std::vector<Flag> plan_flags() {
           {"--strategies", "LIST", "sweep.strategies",
            "similarity, simple, random, block-influence; default similarity,simple"},
           {"--n", "RANGE", "sweep.n", "blocks removed, such as 0-28 or 0-28:2; default 0..L-2"},
-          {"--special-tokens", "", "special_tokens", "add BOS or EOS as the tokenizer says"}};
+          {"--special-tokens", "", "special_tokens", "add BOS or EOS as the tokenizer says"},
+          {"--fresh", "", "",
+           "begin anew where a run of other settings was interrupted in --out; without it the same "
+           "command goes on"}};
 }
 
 std::vector<Flag> question_flags(const std::string& tasks) {

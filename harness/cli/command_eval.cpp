@@ -4,6 +4,8 @@
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/sweep_plans.h"
+#include "harness/pipeline/work_journal.h"
+#include "harness/pipeline/work_key.h"
 
 namespace plumb::harness {
 
@@ -26,14 +28,15 @@ std::vector<Flag> flags() {
 }
 
 /// Everything but `run` is the same for a run that was interrupted and one that was not.
-Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evaluated>& tasks) {
+Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evaluated>& tasks,
+             int64_t resumed_steps) {
   Json json = common_json(session.experiment(),
                           model_facts(session.checkpoint(), session.experiment().model_origin));
   json["calibration"] = chosen.calibration;
   json["tasks"] = Json::array();
   for (const Evaluated& task : tasks) json["tasks"].push_back(task_json(task));
   json["lm_eval"] = lm_eval_json(tasks);
-  json["run"] = {{"seconds", Json::object()}};
+  json["run"] = {{"resumed_steps", resumed_steps}, {"seconds", Json::object()}};
   for (const Evaluated& task : tasks)
     json["run"]["seconds"][task.evaluation.asked.task.name] = task.evaluation.seconds;
   return json;
@@ -43,22 +46,23 @@ int run_eval(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
   Experiment experiment = make_experiment(settings);
   const std::string out = require_out(experiment);
+  const RunLock lock(out);
   find_model(experiment, console);
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "smoke", "--limit");
   say_detectable(asked, console);
   const SweepPlans chosen = choose_plans(session, arguments.get("--plans"), console);
-  std::vector<TaskEvaluation> evaluations;
-  evaluations.reserve(asked.size());
-  for (AskedTask& task : asked)
-    evaluations.push_back(evaluate(session, std::move(task), chosen.plans, console));
+  WorkJournal journal(out, "eval", work_key(session, chosen, asked, false),
+                      arguments.has("--fresh"), console);
+  const std::vector<TaskEvaluation> evaluations =
+      evaluate_all(session, std::move(asked), chosen.plans, journal, console);
 
   const auto tasks = summarise_all(evaluations, experiment.seed);
-  const Json json = summary(session, chosen, tasks);
+  const Json json = summary(session, chosen, tasks, journal.resumed_steps());
   const std::vector<NamedFile> files{accuracy_file(evaluations),
                                      {"eval.json", json.dump(2) + "\n"}};
   const auto large = question_files(evaluations);
-  publish(files, out, large);
+  journal.publish(files, large);
   console.result(json);
   for (const Evaluated& task : tasks) say_accuracies(task, console);
   console.say(wrote(files, out, large));

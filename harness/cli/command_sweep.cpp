@@ -4,6 +4,7 @@
 #include "harness/cli/sweep_output.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/questions_stage.h"
+#include "harness/pipeline/work_key.h"
 
 namespace plumb::harness {
 
@@ -39,30 +40,32 @@ int run_sweep(const Arguments& arguments, const Console& console) {
                 "nothing was named that the plans could be judged by, needed --documents FILE for "
                 "their loss, --tasks LIST for their answers, or both");
   const std::string out = require_out(experiment);
+  const RunLock lock(out);
   find_model(experiment, console);
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "", "");
   say_detectable(asked, console);
   SweepOutcome outcome;
   outcome.chosen = choose_plans(session, arguments.get("--plans"), console);
+  WorkJournal journal(out, "sweep", work_key(session, outcome.chosen, asked, documents),
+                      arguments.has("--fresh"), console);
+  outcome.resumed_steps = journal.resumed_steps();
   if (documents) {
-    outcome.losses = sweep_stage(session, outcome.chosen.plans, console);
+    outcome.losses = sweep_stage(session, outcome.chosen.plans, console, journal.log("loss"));
     outcome.plan_losses =
         losses_of(*outcome.losses, {.draws = experiment.draws, .seed = experiment.seed});
   }
-  outcome.evaluations.reserve(asked.size());
-  for (AskedTask& task : asked)
-    outcome.evaluations.push_back(
-        evaluate(session, std::move(task), outcome.chosen.plans, console));
+  outcome.evaluations =
+      evaluate_all(session, std::move(asked), outcome.chosen.plans, journal, console);
   outcome.tasks = summarise_all(outcome.evaluations, experiment.seed);
 
   const auto json = sweep_json(session, outcome);
   std::vector<NamedFile> files;
   if (documents) files = sweep_files(*outcome.losses, outcome.plan_losses);
-  if (!asked.empty()) files.push_back(accuracy_file(outcome.evaluations));
+  if (!outcome.evaluations.empty()) files.push_back(accuracy_file(outcome.evaluations));
   files.emplace_back("sweep.json", json.dump(2) + "\n");
   const auto large = question_files(outcome.evaluations);
-  publish(files, out, large);
+  journal.publish(files, large);
   console.result(json);
   say_sweep(outcome, console);
   console.say(wrote(files, out, large));

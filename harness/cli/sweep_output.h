@@ -12,16 +12,19 @@
 
 namespace plumb::harness {
 
-/// What `plumb sweep` has measured: losses where there are documents, answers where there are tasks.
+/// What `plumb sweep` has measured: losses where there are documents, answers where there are
+/// tasks.
 struct SweepOutcome {
   SweepPlans chosen;
   std::optional<SweepResult> losses;
   std::vector<PlanLoss> plan_losses;
   std::vector<TaskEvaluation> evaluations;
   std::vector<Evaluated> tasks;  ///< of each
+  int64_t resumed_steps = 0;     ///< that were finished before
 };
 
-/// sweep.json. Everything but its object `run` is the same for a sweep that was interrupted and one that was not.
+/// sweep.json. Everything but its object `run` is the same for a sweep that was interrupted and one
+/// that was not.
 nlohmann::ordered_json sweep_json(Session& session, const SweepOutcome& outcome);
 void say_sweep(const SweepOutcome& outcome, const Console& console);
 

@@ -1,7 +1,7 @@
 // Preloaded by a test: the nth call that changes something below a folder fails, or is the process' last.
 //
 //   PLUMB_TEST_DISK=<folder>        calls elsewhere are not counted
-//   PLUMB_TEST_DISK_CALL=<name>     open, mkdir, pwrite, fsync (of a file), fsync-folder, rename, symlink or ftruncate;
+//   PLUMB_TEST_DISK_CALL=<name>     open, mkdir, write, pwrite, fsync (of a file), fsync-folder, rename, symlink or ftruncate;
 //                                   "any": each of them
 //   PLUMB_TEST_DISK_NTH=<n>         from 1
 //   PLUMB_TEST_DISK_ERROR=<errno>   what the call fails with; 0: the process is killed before the call
@@ -77,6 +77,11 @@ int open(const char* path, int flags, ...) {
 }
 int mkdir(const char* path, mode_t mode) noexcept {
   return fails("mkdir", path) ? -1 : next<int(const char*, mode_t)>("mkdir")(path, mode);
+}
+ssize_t write(int file, const void* bytes, size_t count) {
+  return fails("write", file)
+             ? -1
+             : next<ssize_t(int, const void*, size_t)>("write")(file, bytes, count);
 }
 ssize_t pwrite(int file, const void* bytes, size_t count, off_t at) {
   return fails("pwrite", file)

@@ -43,7 +43,9 @@ Child::~Child() {
   if (id_ > 0) kill(), wait();
 }
 
-void Child::kill() const { ::kill(id_, SIGKILL); }
+void Child::kill() const { send(SIGKILL); }
+
+void Child::send(int signal) const { ::kill(id_, signal); }
 
 bool Child::has_ended() {
   if (id_ > 0 && ::waitpid(id_, &status_, WNOHANG) == id_) id_ = -1;

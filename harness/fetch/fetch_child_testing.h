@@ -24,6 +24,7 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   void kill() const;
+  void send(int signal) const;
   bool has_ended();
   /// The exit code; 128 + signal where one ended it.
   int wait();

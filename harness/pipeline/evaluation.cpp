@@ -170,6 +170,18 @@ TaskEvaluation evaluate(Session& session, AskedTask asked,
   return out;
 }
 
+std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask> asked,
+                                         const std::vector<pruning::PruningPlan>& plans,
+                                         WorkJournal& journal, const Console& console) {
+  std::vector<TaskEvaluation> out;
+  out.reserve(asked.size());
+  for (AskedTask& task : asked) {
+    const auto log = journal.log("questions of " + task.task.name);
+    out.push_back(evaluate(session, std::move(task), plans, console, log));
+  }
+  return out;
+}
+
 std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan) {
   std::vector<Accuracy> out;
   const auto& answers = evaluation.answers[plan];

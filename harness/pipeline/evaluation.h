@@ -10,6 +10,7 @@
 #include "harness/cli/console.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/session.h"
+#include "harness/pipeline/work_journal.h"
 #include "harness/pipeline/written_answers.h"
 #include "metrics/tasks/answer.h"
 #include "metrics/tasks/request.h"
@@ -45,15 +46,15 @@ struct AskedTask {
 /// A task by its name, or of its file. Error{kUsage} for one that is not known, with the list.
 metrics::Task task_of(const std::string& name);
 
-/// Error{kUsage} for a task that is not known, a limit and a sample together, or more questions than there are; else as
-/// metrics::read_questions and RequestMaker.
+/// Error{kUsage} for a task that is not known, a limit and a sample together, or more questions
+/// than there are; else as metrics::read_questions and RequestMaker.
 AskedTask ask(Session& session, const QuestionChoice& choice);
 
 /// Names of tasks are names of files: Error{kUsage} for one that cannot be, or that two have.
 void require_names(const std::vector<AskedTask>& asked);
 
-/// Rows of a pack of questions: what the experiment says, else so many that an activation takes 64 MB at most, and no
-/// fewer than what keeps a header's share small.
+/// Rows of a pack of questions: what the experiment says, else so many that an activation takes 64
+/// MB at most, and no fewer than what keeps a header's share small.
 int64_t rows_per_pack(Session& session);
 
 /// What every plan answers.
@@ -70,6 +71,10 @@ struct TaskEvaluation {
 TaskEvaluation evaluate(Session& session, AskedTask asked,
                         const std::vector<pruning::PruningPlan>& plans, const Console& console,
                         const pruning::StepLog& log = {});
+/// One task after the other, by the journal's steps "questions of <task>".
+std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask> asked,
+                                         const std::vector<pruning::PruningPlan>& plans,
+                                         WorkJournal& journal, const Console& console);
 
 /// Right answers of one plan by one metric ("acc", "acc_norm" or "exact_match").
 struct Accuracy {
@@ -82,7 +87,8 @@ std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan);
 
 /// accuracy.csv: a row for each strategy, n and task; an exact_match stands under acc.
 NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations);
-/// questions/<task>.jsonl: a line for each plan and question. They write from `evaluations`, which must stay.
+/// questions/<task>.jsonl: a line for each plan and question. They write from `evaluations`, which
+/// must stay.
 std::vector<LargeFile> question_files(const std::vector<TaskEvaluation>& evaluations);
 
 }  // namespace plumb::harness

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -33,23 +34,23 @@ struct PartialFolder {
   PartialFolder& operator=(const PartialFolder&) = delete;
 };
 
-/// The folders of a path that are not there, innermost first; those that are empty go when the scope does.
-struct MissingFolders {
-  std::vector<fs::path> paths;
-  explicit MissingFolders(const fs::path& folder) {
-    std::error_code ignored;
-    fs::path at = fs::absolute(folder).lexically_normal();
-    if (!at.has_filename()) at = at.parent_path();
-    for (; at != at.root_path() && !fs::exists(at, ignored); at = at.parent_path())
-      paths.push_back(at);
-  }
-  ~MissingFolders() {
-    std::error_code ignored;
-    for (const fs::path& path : paths) fs::remove(path, ignored);
-  }
-  MissingFolders(const MissingFolders&) = delete;
-  MissingFolders& operator=(const MissingFolders&) = delete;
-};
+std::optional<pid_t> process_of(std::string_view digits) {
+  if (digits.empty() || digits.size() > 9 ||
+      digits.find_first_not_of("0123456789") != std::string_view::npos)
+    return std::nullopt;
+  return static_cast<pid_t>(std::stol(std::string(digits)));
+}
+
+/// Of ".<name>.<pid>.<number>.tmp", as write_file_atomically calls what it has not renamed yet.
+std::optional<pid_t> writer_of_temporary(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  if (!name.starts_with('.') || !name.ends_with(kEnd)) return std::nullopt;
+  name.remove_suffix(kEnd.size());
+  const size_t number = name.rfind('.');
+  if (number == std::string_view::npos || !process_of(name.substr(number + 1))) return std::nullopt;
+  name = name.substr(0, number);
+  return process_of(name.substr(name.rfind('.') + 1));
+}
 
 void rename_into(const fs::path& from, const fs::path& to) {
   std::error_code status;
@@ -88,6 +89,19 @@ void publish(const std::vector<NamedFile>& files, const fs::path& folder,
   for (const std::string& name : names) rename_into(partial.path / name, folder / name);
 }
 
+MissingFolders::MissingFolders(const fs::path& folder) {
+  std::error_code ignored;
+  fs::path at = fs::absolute(folder).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();
+  for (; at != at.root_path() && !fs::exists(at, ignored); at = at.parent_path())
+    paths_.push_back(at);
+}
+
+MissingFolders::~MissingFolders() {
+  std::error_code ignored;
+  for (const fs::path& path : paths_) fs::remove(path, ignored);
+}
+
 void try_writable_folder(const fs::path& folder) {
   const MissingFolders missing(folder);
   require_writable_folder(folder);
@@ -97,12 +111,9 @@ void remove_leftovers(const fs::path& folder) {
   std::error_code status;
   for (const auto& entry : fs::directory_iterator(folder, status)) {
     const std::string name = entry.path().filename().string();
-    if (name.rfind(kPrefix, 0) != 0) continue;
-    const std::string digits = name.substr(kPrefix.size());
-    if (digits.empty() || digits.size() > 9 ||
-        digits.find_first_not_of("0123456789") != std::string::npos)
-      continue;
-    if (kill(static_cast<pid_t>(std::stol(digits)), 0) == 0) continue;  // still at work
+    const auto owner = name.rfind(kPrefix, 0) == 0 ? process_of(name.substr(kPrefix.size()))
+                                                   : writer_of_temporary(name);
+    if (!owner || kill(*owner, 0) == 0) continue;  // somebody's file, or still at work
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }

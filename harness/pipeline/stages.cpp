@@ -58,7 +58,7 @@ PlanResult plan_stage(const Experiment& experiment, int64_t block_count,
 }
 
 SweepResult sweep_stage(Session& session, const std::vector<pruning::PruningPlan>& plans,
-                        const Console& console) {
+                        const Console& console, const pruning::StepLog& log) {
   const models::TokenBatch& batch = session.validation();
   const models::Decoder& decoder = session.decoder();
   const Experiment& experiment = session.experiment();
@@ -69,6 +69,7 @@ SweepResult sweep_stage(Session& session, const std::vector<pruning::PruningPlan
   options.positions = experiment.positions;
   options.seed = experiment.seed;
   options.room = session.activation_room();
+  options.log = log;
   options.progress = [&](int64_t done, int64_t all) { progress.update(done, all); };
   SweepResult result;
   result.losses = pruning::sweep(decoder, batch, plans, options);

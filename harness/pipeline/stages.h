@@ -21,7 +21,7 @@ PlanResult plan_stage(const Experiment& experiment, int64_t block_count,
 
 /// Loss of every plan on the validation text.
 SweepResult sweep_stage(Session& session, const std::vector<pruning::PruningPlan>& plans,
-                        const Console& console);
+                        const Console& console, const pruning::StepLog& log = {});
 
 /// Why the cost cannot be measured under the memory limit, or empty. A model is timed in memory: to decode with one
 /// that is streamed would measure the disk.

@@ -8,22 +8,24 @@
 
 namespace plumb::pruning {
 
-/// How a sweep goes on where another one of the same arguments was interrupted. A step is what is run together: the
-/// documents of one product, a pack of questions. What its plans get is a pure function of the sweep's arguments, so what
-/// `finished` was given once may be given back by `known`, and the sweep's result has the same bits. Both may be empty.
+/// How a sweep goes on where another one of the same arguments was interrupted. A step is what is
+/// run together: the documents of one product, a pack of questions. What its plans get is a pure
+/// function of the sweep's arguments, so what `finished` was given once may be given back by
+/// `known`, and the sweep's result has the same bits. Both may be empty.
 struct StepLog {
-  /// Called once for every step, ascending, before any is run: its numbers, or none where it must be run.
+  /// Called once for every step, ascending, before any is run: its numbers, or none where it must
+  /// be run.
   std::function<std::optional<std::vector<double>>(size_t step)> known = {};
-  /// Called when all plans of a step are measured. A decoder whose blocks come and go walks all steps together, so
-  /// that none of them is finished before its last blocks.
+  /// Called when all plans of a step are measured. A decoder whose blocks come and go walks all
+  /// steps together, so that none of them is finished before its last blocks.
   std::function<void(size_t step, std::span<const double> numbers)> finished = {};
 };
 
 /// The numbers of every distinct plan and step of a sweep, and which steps are still to be run.
 class StepNumbers {
  public:
-  /// `widths[step]`: numbers that a plan has of a step. Error{kInvariant} naming the step where the log knows another
-  /// number of them.
+  /// `widths[step]`: numbers that a plan has of a step. Error{kInvariant} naming the step where the
+  /// log knows another number of them.
   StepNumbers(const StepLog& log, size_t plans, const std::vector<size_t>& widths);
 
   const std::vector<size_t>& missing() const { return missing_; }

@@ -109,7 +109,8 @@ class StepLogOf : public ::testing::TestWithParam<bool> {
                       : Decoder::load(checkpoint, models::Dtype::kFp32);
   }
 
-  /// `run` with a log, from every set of kept steps that an interruption can leave and from some that it cannot.
+  /// `run` with a log, from every set of kept steps that an interruption can leave and from some
+  /// that it cannot.
   template <typename Run>
   void expect_the_same_bits_from_any_kept_steps(const Run& run) {
     Kept all;
@@ -172,7 +173,8 @@ TEST_P(StepLogOf, AnotherSweepIsRefused) {
   EXPECT_THAT(error.what(), ::testing::HasSubstr("step 1 of the sweep is known by 5 numbers"));
 }
 
-// An error in the middle of a step, such as a signal's, keeps what stood before it and nothing of the step.
+// An error in the middle of a step, such as a signal's, keeps what stood before it and nothing of
+// the step.
 TEST_P(StepLogOf, AnInterruptedStepIsNotKept) {
   const Decoder model = decoder();
   Kept kept;

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "harness/pipeline/evaluation.h"
+#include "harness/pipeline/session.h"
+#include "harness/pipeline/sweep_plans.h"
+
+namespace plumb::harness {
+
+/// Everything that decides the numbers of a sweep's steps, by names that a message can use:
+/// versions, the CPU's capability, hashes of model, tokenizer and data, how they are cut and
+/// packed, and the plans. Not in it: what changes no bit of a step (the memory limit) and what is
+/// done when all steps are there (resamples).
+nlohmann::ordered_json work_key(Session& session, const SweepPlans& chosen,
+                                const std::vector<AskedTask>& asked, bool documents);
+
+}  // namespace plumb::harness
