@@ -147,7 +147,7 @@ TEST_F(MemoryLimit, LetsActivationsThatDoNotFitWaitOnTheDiskOfTheResults) {
     child = plumb(words);
   }
   ASSERT_EQ(child.exit_code, 0) << child.err;
-  EXPECT_GT(parse_json(child.out).at("spilled_bytes"), 0);
+  EXPECT_GT(parse_json(child.out).at("run").at("spilled_bytes"), 0);
   for (const char* file : {"/loss.csv", "/loss_documents.csv"})
     expect_same_file(std::string("held") + file, std::string("spilled") + file);
 }
