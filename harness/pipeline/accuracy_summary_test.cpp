@@ -21,8 +21,11 @@ using testing::collapsing;
 using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
-Json golden() {
-  return parse_json(read_file(PLUMB_SOURCE_DIR "/fixtures/golden/accuracy_summary.json"));
+const Json& golden_cases() {
+  static const Json golden =
+      parse_json(read_file(PLUMB_SOURCE_DIR "/fixtures/golden/accuracy_summary.json"));
+  EXPECT_EQ(golden.at("cases").size(), 2u);
+  return golden.at("cases");
 }
 
 AnsweredTask answered_of(const Json& c) {
@@ -52,7 +55,7 @@ void expect_same(double found, const Json& peer) {
 }
 
 TEST(AccuracySummary, TakesThePeersIntervalOfEachPlan) {
-  for (const Json& c : golden().at("cases")) {
+  for (const Json& c : golden_cases()) {
     const AccuracySummary s = summary_of(answered_of(c));
     for (size_t i = 0; i < s.plans.size(); ++i) {
       const Json& peer = c.at("plans").at(i);
@@ -78,7 +81,7 @@ TEST(AccuracySummary, AdjustsWithinEachStrategyInTheOrderOfThePlans) {
       expect_same(found[i].pair.p_bh, peer.at(i).at("bh"));
     }
   };
-  for (const Json& c : golden().at("cases")) {
+  for (const Json& c : golden_cases()) {
     const AccuracySummary s = summary_of(answered_of(c));
     expect_family(s.against_whole, c.at("against_whole"));
     expect_family(s.against_simple, c.at("against_simple"));
@@ -90,7 +93,7 @@ TEST(AccuracySummary, AdjustsWithinEachStrategyInTheOrderOfThePlans) {
 }
 
 TEST(AccuracySummary, WritesLmEvalsErrorUnderItsKeys) {
-  for (const Json& c : golden().at("cases")) {
+  for (const Json& c : golden_cases()) {
     const AccuracySummary s = summary_of(answered_of(c));
     for (size_t i = 0; i < s.plans.size(); ++i) {
       const Json& peer = c.at("plans").at(i);
