@@ -84,11 +84,14 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   return hash.hex();
 }
 
-std::string sha256_of_file(const InputFile& file) {
+std::string sha256_of_file(const InputFile& file, const std::stop_token& stop) {
   constexpr uint64_t kPiece = 1u << 20;
   std::vector<std::byte> piece(std::min<uint64_t>(kPiece, file.size()));
   Sha256 hash;
   for (uint64_t at = 0; at < file.size(); at += kPiece) {
+    if (stop.stop_requested())
+      throw Error(ErrorKind::kResource,
+                  text("hashing ", file.path().string(), " was stopped at byte ", at));
     const std::span part(piece.data(), std::min<uint64_t>(kPiece, file.size() - at));
     file.read(at, part);
     hash.update(part);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -46,8 +47,8 @@ class GitBlobHash {
 
 std::string sha256_hex(std::string_view bytes);
 std::string sha256_hex(std::span<const std::byte> bytes);
-/// Error{kInput} where the file cannot be read.
+/// Error{kInput} where the file cannot be read. Error{kResource} soon after `stop` was requested.
 std::string sha256_of_file(const std::filesystem::path& path);
-std::string sha256_of_file(const InputFile& file);
+std::string sha256_of_file(const InputFile& file, const std::stop_token& stop = {});
 
 }  // namespace plumb

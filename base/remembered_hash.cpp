@@ -87,12 +87,12 @@ milliseconds until_settled(const InputFile& file) {
 
 }  // namespace
 
-std::string remembered_sha256(const InputFile& file) {
+std::string remembered_sha256(const InputFile& file, const std::stop_token& stop) {
   const fs::path entry = entry_of(file.path());
   const std::string state = file.state();
   if (std::optional<std::string> known = recall(entry, state)) return *known;
   const bool settled = until_settled(file) <= milliseconds(0);
-  std::string hash = sha256_of_file(file);
+  std::string hash = sha256_of_file(file, stop);
   if (settled && file.state() == state) store(entry, hash, state);
   return hash;
 }

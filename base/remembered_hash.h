@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@ namespace plumb {
 ///
 /// Nothing is remembered of a file that was written so shortly before that its times would not show another write, nor
 /// where there is no place for it; then the file is hashed each time. Error{kInput} where it cannot be read.
-std::string remembered_sha256(const InputFile& file);
+/// Error{kResource} soon after `stop` was requested.
+std::string remembered_sha256(const InputFile& file, const std::stop_token& stop = {});
 std::string remembered_sha256(const std::filesystem::path& path);
 
 /// For who has just hashed every byte of the file. Waits some milliseconds until the file's times would show a write.

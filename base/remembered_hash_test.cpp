@@ -5,10 +5,8 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -21,22 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::error_of;
 using testing::TemporaryFolder;
-
-/// A variable of the environment for one test.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    ::setenv(name, value.c_str(), 1);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
+using testing::Variable;
 
 /// Until the next write of a file that was just written would change its times.
 void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(60)); }

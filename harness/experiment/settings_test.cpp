@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/file.h"
 #include "base/testing.h"
 #include "harness/experiment/experiment.h"
@@ -12,17 +10,9 @@
 namespace plumb::harness {
 namespace {
 
+using plumb::testing::Variable;
 using testing::error_of;
 using ::testing::HasSubstr;
-
-/// A variable of the environment for one scope.
-struct Variable {
-  const char* name;
-  Variable(const char* variable, const char* value) : name(variable) { setenv(variable, value, 1); }
-  ~Variable() { unsetenv(name); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-};
 
 Settings read(const std::string& json) {
   Settings settings;

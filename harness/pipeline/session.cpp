@@ -32,10 +32,21 @@ const models::Tokenizer& Session::tokenizer() {
 const models::Decoder& Session::decoder() {
   if (!decoder_) {
     throw_if_interrupted();
+    hash_beside();
     decoder_ = decoder_of(checkpoint());
     throw_if_interrupted();
   }
   return *decoder_;
+}
+
+void Session::hash_beside() {
+  hashing_ = std::jthread([checkpoint = checkpoint()](const std::stop_token& stop) {
+    try {
+      checkpoint.sha256(stop);
+    } catch (const Error&) {
+      // Whoever asks for the hash meets the same error, where it can be told.
+    }
+  });
 }
 
 models::Decoder Session::decoder_of(const models::Checkpoint& checkpoint) {

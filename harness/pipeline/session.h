@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/file.h"
 #include "harness/experiment/experiment.h"
@@ -28,7 +29,8 @@ class Session {
   const Experiment& experiment() const { return experiment_; }
   const models::Checkpoint& checkpoint();
   const models::Tokenizer& tokenizer();
-  /// In memory or streamed, as memory_plan() says. Error{kResource} where neither fits.
+  /// In memory or streamed, as memory_plan() says. Error{kResource} where neither fits. The checkpoint's hash, where it
+  /// is not known yet, is made beside the loading, so that both wait for the disk once.
   const models::Decoder& decoder();
   void drop_decoder() { decoder_.reset(); }
   /// Another model of this one's family and no larger, such as a pruned copy, held in the same way. The session's own
@@ -47,9 +49,11 @@ class Session {
 
  private:
   const InputFile& text_file(const std::filesystem::path& path);
+  void hash_beside();
   models::TokenBatch select(const TextChoice& choice);
   Experiment experiment_;
   std::optional<models::Checkpoint> checkpoint_;
+  std::jthread hashing_;
   std::optional<models::Tokenizer> tokenizer_;
   std::optional<MemoryPlan> plan_;
   std::optional<models::Decoder> decoder_;

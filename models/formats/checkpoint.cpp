@@ -55,7 +55,7 @@ class Checkpoint::Impl {
   std::vector<ModelFile> files;  // same order
   TensorEntries tensors;
   std::map<std::string, size_t, std::less<>> by_name;
-  mutable std::once_flag hashed;
+  mutable std::mutex hashing;
   mutable std::string hash;
 
   void open_gguf(const fs::path& path) {
@@ -347,12 +347,13 @@ at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {
   return out;
 }
 
-const std::string& Checkpoint::sha256() const {
-  std::call_once(impl_->hashed, [&] {
+const std::string& Checkpoint::sha256(const std::stop_token& stop) const {
+  const std::lock_guard one_at_a_time(impl_->hashing);
+  if (impl_->hash.empty()) {
     std::string lines;
-    for (const ModelFile& file : impl_->files) lines += file.sha256() + "\n";
+    for (const ModelFile& file : impl_->files) lines += file.sha256(stop) + "\n";
     impl_->hash = impl_->files.size() == 1 ? lines.substr(0, 64) : sha256_hex(lines);
-  });
+  }
   return impl_->hash;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,9 @@ class Checkpoint {
   at::Tensor load_stored(const TensorEntry& entry) const;
 
   /// Of one file its sha256, of several the sha256 of theirs, a line each, in the order of `files()`; lower-case hex.
-  /// Shards are so hashed by themselves, each once while it stays as it is (base/remembered_hash.h).
-  const std::string& sha256() const;
+  /// Shards are so hashed by themselves, each once while it stays as it is (base/remembered_hash.h). A
+  /// second caller waits for the first. Error{kResource} soon after `stop` was requested; asked again, it is made again.
+  const std::string& sha256(const std::stop_token& stop = {}) const;
 
   /// GGUF metadata or tokenizer files for `tokenizer/`; see there.
   class Impl;

@@ -161,6 +161,17 @@ TEST_F(CheckpointOf, HashIsThatOfItsFileOrOfTheirHashes) {
   EXPECT_EQ(checkpoint.files().size(), 3u);
 }
 
+TEST_F(CheckpointOf, HashThatWasStoppedIsMadeWhenItIsAskedForAgain) {
+  put(gguf_, fixtures::tiny_gguf(decoder_, StoredType::kF16).bytes());
+  const Checkpoint checkpoint = Checkpoint::open(gguf_);
+  std::stop_source stop;
+  stop.request_stop();
+  const Error error = error_of([&] { checkpoint.sha256(stop.get_token()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kResource);
+  EXPECT_THAT(error.what(), HasSubstr("was stopped"));
+  EXPECT_EQ(checkpoint.sha256(), sha256_of_file(gguf_));
+}
+
 TEST_F(CheckpointOf, NothingOrTheWrongThingIsRefusedWithWhatToName) {
   expect_refused(folder_ / "absent", "there is no model at");
   expect_refused(folder_.path(), "has no config.json");

@@ -12,6 +12,8 @@ ModelFile::ModelFile(const std::filesystem::path& path) : file_(path) {
                 text(printable(path.string()), " is empty (0 bytes); was its download cut short?"));
 }
 
-std::string ModelFile::sha256() const { return remembered_sha256(file_); }
+std::string ModelFile::sha256(const std::stop_token& stop) const {
+  return remembered_sha256(file_, stop);
+}
 
 }  // namespace plumb::models

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 #include <string>
 
 #include "base/file.h"
@@ -25,7 +26,8 @@ class ModelFile {
   /// cannot be read.
   void read(uint64_t begin, std::span<std::byte> out) const { file_.read(begin, out); }
   /// Of the whole file, lower-case hex; read once while the file stays as it is.
-  std::string sha256() const;
+  /// Error{kResource} soon after `stop` was requested.
+  std::string sha256(const std::stop_token& stop = {}) const;
 
  private:
   InputFile file_;
