@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "harness/cli/asked_questions.h"
 #include "harness/pipeline/accuracy_json.h"
-#include "harness/pipeline/answered_task.h"
 
 namespace plumb::harness {
 
@@ -47,13 +46,14 @@ std::string difference_text(const AccuracySummary& s, size_t plan) {
 
 }  // namespace
 
-std::vector<Evaluated> summarise_all(const std::vector<TaskEvaluation>& evaluations,
-                                     uint64_t seed) {
+std::vector<Evaluated> with_summaries(const std::vector<TaskEvaluation>& evaluations,
+                                      const std::vector<AccuracySummary>& summaries) {
   std::vector<Evaluated> out;
+  std::span<const AccuracySummary> left = summaries;
   for (const TaskEvaluation& evaluation : evaluations) {
-    out.push_back({evaluation, {}});
-    for (AnsweredTask& answered : answered_tasks(evaluation))
-      out.back().summaries.push_back(summarise(std::move(answered), {.seed = seed}));
+    const size_t metrics = evaluation.asked.task.metrics.size();
+    out.push_back({evaluation, left.first(metrics)});
+    left = left.subspan(metrics);
   }
   return out;
 }

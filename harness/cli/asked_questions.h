@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,12 +27,14 @@ std::vector<Flag> question_flags(const std::string& tasks);
 std::vector<AskedTask> ask_tasks(Session& session, const Arguments& arguments,
                                  const std::string& otherwise, const std::string& limit_flag);
 
-/// An evaluation, which must stay, with the statistics of each of its metrics in the task's order.
+/// An evaluation with the statistics of each of its metrics in the task's order; both must stay.
 struct Evaluated {
   const TaskEvaluation& evaluation;
-  std::vector<AccuracySummary> summaries;
+  std::span<const AccuracySummary> summaries;
 };
-std::vector<Evaluated> summarise_all(const std::vector<TaskEvaluation>& evaluations, uint64_t seed);
+/// `summaries` as summarise_all makes them of the evaluations.
+std::vector<Evaluated> with_summaries(const std::vector<TaskEvaluation>& evaluations,
+                                      const std::vector<AccuracySummary>& summaries);
 
 /// Facts, accuracies and curves of a task; no time.
 nlohmann::ordered_json task_json(const Evaluated& task);

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "harness/cli/asked_questions.h"
+#include "harness/pipeline/answered_task.h"
 #include "harness/pipeline/facts.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/questions_stage.h"
@@ -57,9 +58,10 @@ int run_eval(const Arguments& arguments, const Console& console) {
   const std::vector<TaskEvaluation> evaluations =
       evaluate_all(session, std::move(asked), chosen.plans, journal, console);
 
-  const auto tasks = summarise_all(evaluations, experiment.seed);
+  const auto summaries = summarise_all(evaluations, experiment.seed);
+  const auto tasks = with_summaries(evaluations, summaries);
   const Json json = summary(session, chosen, tasks, journal.resumed_steps());
-  const std::vector<NamedFile> files{accuracy_file(evaluations),
+  const std::vector<NamedFile> files{accuracy_file(evaluations, summaries),
                                      {"eval.json", json.dump(2) + "\n"}};
   const auto large = question_files(evaluations);
   journal.publish(files, large);

@@ -2,6 +2,7 @@
 #include "harness/cli/asked_questions.h"
 #include "harness/cli/common.h"
 #include "harness/cli/sweep_output.h"
+#include "harness/pipeline/answered_task.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/work_key.h"
@@ -57,12 +58,14 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   }
   outcome.evaluations =
       evaluate_all(session, std::move(asked), outcome.chosen.plans, journal, console);
-  outcome.tasks = summarise_all(outcome.evaluations, experiment.seed);
+  outcome.summaries = summarise_all(outcome.evaluations, experiment.seed);
+  outcome.tasks = with_summaries(outcome.evaluations, outcome.summaries);
 
   const auto json = sweep_json(session, outcome);
   std::vector<NamedFile> files;
   if (documents) files = sweep_files(*outcome.losses, outcome.plan_losses);
-  if (!outcome.evaluations.empty()) files.push_back(accuracy_file(outcome.evaluations));
+  if (!outcome.evaluations.empty())
+    files.push_back(accuracy_file(outcome.evaluations, outcome.summaries));
   files.emplace_back("sweep.json", json.dump(2) + "\n");
   const auto large = question_files(outcome.evaluations);
   journal.publish(files, large);

@@ -19,6 +19,7 @@ struct SweepOutcome {
   std::optional<SweepResult> losses;
   std::vector<PlanLoss> plan_losses;
   std::vector<TaskEvaluation> evaluations;
+  std::vector<AccuracySummary> summaries;
   std::vector<Evaluated> tasks;  ///< of each
   int64_t resumed_steps = 0;     ///< that were finished before
 };

@@ -56,4 +56,13 @@ std::vector<AnsweredTask> answered_tasks(const TaskEvaluation& evaluation) {
   return out;
 }
 
+std::vector<AccuracySummary> summarise_all(const std::vector<TaskEvaluation>& evaluations,
+                                           uint64_t seed) {
+  std::vector<AccuracySummary> out;
+  for (const TaskEvaluation& evaluation : evaluations)
+    for (AnsweredTask& answered : answered_tasks(evaluation))
+      out.push_back(summarise(std::move(answered), {.seed = seed}));
+  return out;
+}
+
 }  // namespace plumb::harness

@@ -13,4 +13,8 @@ namespace plumb::harness {
 /// kGroups where it is not (MMLU's subject, which only the description names).
 std::vector<AnsweredTask> answered_tasks(const TaskEvaluation& evaluation);
 
+/// The statistics of each: evaluations in their order, the metrics of a task together.
+std::vector<AccuracySummary> summarise_all(const std::vector<TaskEvaluation>& evaluations,
+                                           uint64_t seed);
+
 }  // namespace plumb::harness

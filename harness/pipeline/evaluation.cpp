@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "base/statistics/proportion.h"
 #include "harness/cli/console.h"
 #include "pruning/sweep/trie.h"
 
@@ -46,10 +45,6 @@ std::vector<size_t> chosen(size_t count, const QuestionChoice& choice, uint64_t 
   numbers.resize(wanted);
   std::sort(numbers.begin(), numbers.end());
   return numbers;
-}
-
-bool is_right(const metrics::Answer& answer, const std::string& metric) {
-  return metric == "acc_norm" ? answer.normalised->correct : answer.best.correct;
 }
 
 }  // namespace
@@ -139,9 +134,10 @@ void add_choices(Session& session, const AskedTask& asked, const Console& consol
 
 void add_texts(Session& session, const AskedTask& asked, const Console& console,
                const pruning::StepLog& log, TaskEvaluation& out) {
-  out.written =
+  WrittenAnswers written =
       write_answers(session, asked.task, asked.questions, asked.requests, out.plans, console, log);
-  out.scores.plans_distinct = static_cast<int64_t>(pruning::make_trie(out.plans).distinct.size());
+  out.written = std::move(written.texts);
+  out.scores.plans_distinct = written.plans_distinct;
   // Plans part after their first token, so each runs alone.
   out.scores.block_evaluations = out.scores.block_evaluations_alone =
       pruning::block_evaluations_alone(out.plans);
@@ -178,22 +174,6 @@ std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask
   for (AskedTask& task : asked) {
     const auto log = journal.log("questions of " + task.task.name);
     out.push_back(evaluate(session, std::move(task), plans, console, log));
-  }
-  return out;
-}
-
-std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan) {
-  std::vector<Accuracy> out;
-  const auto& answers = evaluation.answers[plan];
-  for (const std::string& metric : evaluation.asked.task.metrics) {
-    Accuracy a;
-    a.metric = metric;
-    a.right = std::count_if(answers.begin(), answers.end(), [&](const metrics::Answer& answer) {
-      return is_right(answer, metric);
-    });
-    a.accuracy = static_cast<double>(a.right) / static_cast<double>(answers.size());
-    a.interval = accuracy_interval(a.right, static_cast<int64_t>(answers.size()));
-    out.push_back(std::move(a));
   }
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include "base/record.h"
 #include "harness/cli/console.h"
+#include "harness/pipeline/accuracy_summary.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/session.h"
 #include "harness/pipeline/work_journal.h"
@@ -76,17 +77,10 @@ std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask
                                          const std::vector<pruning::PruningPlan>& plans,
                                          WorkJournal& journal, const Console& console);
 
-/// Right answers of one plan by one metric ("acc", "acc_norm" or "exact_match").
-struct Accuracy {
-  std::string metric;
-  int64_t right = 0;
-  double accuracy = 0;
-  Interval interval;  ///< over questions as drawn one by one
-};
-std::vector<Accuracy> accuracies(const TaskEvaluation& evaluation, size_t plan);
-
-/// accuracy.csv: a row for each strategy, n and task; an exact_match stands under acc.
-NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations);
+/// accuracy.csv: a row for each strategy, n and task; an exact_match stands under acc. `summaries` holds one for each
+/// task and metric; Error{kInvariant} where it does not.
+NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations,
+                        const std::vector<AccuracySummary>& summaries);
 /// questions/<task>.jsonl: a line for each plan and question. They write from `evaluations`, which
 /// must stay.
 std::vector<LargeFile> question_files(const std::vector<TaskEvaluation>& evaluations);

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/csv.h"
+#include "base/error.h"
 #include "harness/pipeline/evaluation.h"
 
 namespace plumb::harness {
@@ -8,30 +10,35 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const Accuracy* find(const std::vector<Accuracy>& all, const std::string& metric) {
-  for (const Accuracy& a : all)
-    if (a.metric == metric) return &a;
-  return nullptr;
+/// None where the task has no such metric.
+const PlanAccuracy* find(const std::vector<AccuracySummary>& all, const TaskEvaluation& e,
+                         const std::string& metric, size_t plan) {
+  const auto& metrics = e.asked.task.metrics;
+  if (std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) return nullptr;
+  for (const AccuracySummary& s : all)
+    if (s.answered.task == e.asked.task.name && s.answered.metric == metric) return &s.plans[plan];
+  throw Error(ErrorKind::kInvariant,
+              text("nobody summarised the ", metric, " of task ", e.asked.task.name));
 }
 
-/// A cell by `value`, or an empty one where the task has no such metric.
+/// A cell by `value`, or an empty one where there is no accuracy.
 template <typename Value>
-void cell_or_empty(CsvTable& table, const Accuracy* accuracy, Value value) {
+void cell_or_empty(CsvTable& table, const PlanAccuracy* accuracy, Value value) {
   if (accuracy != nullptr)
     table.cell(value(*accuracy));
   else
     table.empty();
 }
 
-void accuracy_row(CsvTable& table, const TaskEvaluation& e, size_t p) {
+void accuracy_row(CsvTable& table, const TaskEvaluation& e, size_t p,
+                  const std::vector<AccuracySummary>& summaries) {
   const pruning::PruningPlan& plan = e.plans[p];
-  const std::vector<Accuracy> all = accuracies(e, p);
-  const Accuracy *acc = find(all, e.written.empty() ? "acc" : "exact_match"),
-                 *norm = find(all, "acc_norm");
-  const auto accuracy = [](const Accuracy& a) { return a.accuracy; };
-  const auto low = [](const Accuracy& a) { return a.interval.low; };
-  const auto high = [](const Accuracy& a) { return a.interval.high; };
-  const auto right = [](const Accuracy& a) { return a.right; };
+  const PlanAccuracy *acc = find(summaries, e, e.written.empty() ? "acc" : "exact_match", p),
+                     *norm = find(summaries, e, "acc_norm", p);
+  const auto accuracy = [](const PlanAccuracy& a) { return a.accuracy; };
+  const auto low = [](const PlanAccuracy& a) { return a.interval.low; };
+  const auto high = [](const PlanAccuracy& a) { return a.interval.high; };
+  const auto right = [](const PlanAccuracy& a) { return a.right; };
   table.cell(plan.strategy).cell(plan.removed_count()).cell(e.asked.task.name);
   cell_or_empty(table, acc, accuracy);
   cell_or_empty(table, norm, accuracy);
@@ -102,12 +109,13 @@ void write_questions(const TaskEvaluation& e, OutputFile& out) {
 
 }  // namespace
 
-NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations) {
+NamedFile accuracy_file(const std::vector<TaskEvaluation>& evaluations,
+                        const std::vector<AccuracySummary>& summaries) {
   CsvTable table({"strategy", "n", "task", "acc", "acc_norm", "low", "high", "questions", "first",
                   "right", "right_norm", "low_norm", "high_norm", "chance", "removed"});
   // Strategies, then n, then tasks: every evaluation has the same plans.
   for (size_t p = 0; !evaluations.empty() && p < evaluations.front().plans.size(); ++p)
-    for (const TaskEvaluation& e : evaluations) accuracy_row(table, e, p);
+    for (const TaskEvaluation& e : evaluations) accuracy_row(table, e, p, summaries);
   return {"accuracy.csv", table.str()};
 }
 

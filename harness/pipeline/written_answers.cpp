@@ -15,12 +15,11 @@ WrittenText judged(const metrics::Task& task, const metrics::Question& question,
 
 }  // namespace
 
-std::vector<std::vector<WrittenText>> write_answers(Session& session, const metrics::Task& task,
-                                                    const std::vector<metrics::Question>& questions,
-                                                    const std::vector<metrics::Request>& requests,
-                                                    const std::vector<pruning::PruningPlan>& plans,
-                                                    const Console& console,
-                                                    const pruning::StepLog& log) {
+WrittenAnswers write_answers(Session& session, const metrics::Task& task,
+                             const std::vector<metrics::Question>& questions,
+                             const std::vector<metrics::Request>& requests,
+                             const std::vector<pruning::PruningPlan>& plans, const Console& console,
+                             const pruning::StepLog& log) {
   const models::Tokenizer& tokenizer = session.tokenizer();
   Progress progress(console, text(task.name, ": answer"));
   pruning::WrittenSweepOptions options;
@@ -35,12 +34,13 @@ std::vector<std::vector<WrittenText>> write_answers(Session& session, const metr
   const pruning::WrittenTexts texts =
       pruning::sweep_written(session.decoder(), requests, plans, options);
 
-  std::vector<std::vector<WrittenText>> out;
+  WrittenAnswers out;
+  out.plans_distinct = texts.plans_distinct;
   for (const auto& answers : texts.tokens) {
     std::vector<WrittenText> said;
     for (size_t q = 0; q < questions.size(); ++q)
       said.push_back(judged(task, questions[q], tokenizer.decode(answers[q])));
-    out.push_back(std::move(said));
+    out.texts.push_back(std::move(said));
   }
   return out;
 }

@@ -18,12 +18,17 @@ struct WrittenText {
   metrics::WrittenAnswer answer;
 };
 
-/// [plan][question]: greedy answers to the questions of a task with scoring `generate`. Errors as pruning::sweep_written.
-std::vector<std::vector<WrittenText>> write_answers(Session& session, const metrics::Task& task,
-                                                    const std::vector<metrics::Question>& questions,
-                                                    const std::vector<metrics::Request>& requests,
-                                                    const std::vector<pruning::PruningPlan>& plans,
-                                                    const Console& console,
-                                                    const pruning::StepLog& log);
+/// What every plan wrote.
+struct WrittenAnswers {
+  std::vector<std::vector<WrittenText>> texts;  ///< [plan][question]
+  int64_t plans_distinct = 0;
+};
+
+/// Greedy answers to the questions of a task with scoring `generate`. Errors as pruning::sweep_written.
+WrittenAnswers write_answers(Session& session, const metrics::Task& task,
+                             const std::vector<metrics::Question>& questions,
+                             const std::vector<metrics::Request>& requests,
+                             const std::vector<pruning::PruningPlan>& plans, const Console& console,
+                             const pruning::StepLog& log);
 
 }  // namespace plumb::harness

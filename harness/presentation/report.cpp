@@ -98,7 +98,7 @@ void publish_run(const Run& run, const std::vector<Verdict>& verdicts, const std
   auto files = profile_files(run.profile, run.plans, options);
   for (NamedFile& file : sweep_files(run.sweep, losses_of(run.sweep, options)))
     files.push_back(std::move(file));
-  if (run.questions) files.push_back(accuracy_file(run.questions->evaluations));
+  if (run.questions) files.push_back(accuracy_file(run.questions->evaluations, run.accuracy));
   if (run.cost) files.push_back(cost_file(*run.cost));
   files.emplace_back("results.json", reports::to_results_json(report));
   files.emplace_back("junit.xml", reports::to_junit_xml(report));
