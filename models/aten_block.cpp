@@ -2,8 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/logsumexp.h>
@@ -199,6 +201,37 @@ at::Tensor aten_cross_entropy(const Head& head, const ModelConfig& config, const
   return losses;
 }
 
+Distributions aten_distributions(const Head& head, const ModelConfig& config,
+                                 std::span<const at::Tensor> x, const at::Tensor& targets,
+                                 int64_t chunk_bytes) {
+  const int64_t N = targets.size(0), models = std::ssize(x);
+  const int64_t rows = std::max<int64_t>(1, chunk_bytes / (4 * config.vocabulary_size));
+  const auto options = targets.options();
+  Distributions out{at::empty({models, N}, options.dtype(at::kFloat)),
+                    at::empty({models, N}, options.dtype(at::kFloat)),
+                    at::empty({models, N}, options)};
+  for (int64_t first = 0; first < N; first += rows) {
+    const int64_t count = std::min(rows, N - first);
+    const at::Tensor target = targets.narrow(0, first, count).unsqueeze(1);
+    at::Tensor log_p, p;
+    for (int64_t m = 0; m < models; ++m) {
+      const at::Tensor logits =
+          row_logits(head, config, x[static_cast<size_t>(m)].narrow(0, first, count));
+      const at::Tensor normaliser = at::logsumexp(logits, 1);
+      const auto to = [&](at::Tensor& all) { return all[m].narrow(0, first, count); };
+      to(out.loss).copy_(normaliser - logits.gather(1, target).squeeze(1));
+      to(out.top).copy_(at::argmax(logits, 1));
+      const at::Tensor log_q = logits - normaliser.unsqueeze(1);
+      if (m == 0) {
+        log_p = log_q;
+        p = at::exp(log_p);
+      }
+      to(out.divergence).copy_((log_p - log_q).mul_(p).sum(1));
+    }
+  }
+  return out;
+}
+
 uint64_t aten_working_bytes(const ModelConfig& config, int64_t tokens) {
   const int64_t heads = (config.head_count + 2 * config.kv_head_count) * config.head_width;
   // Values of 4 bytes: x, its copy, its wide form, what a norm makes of it and a sum's terms; heads before and after
@@ -207,7 +240,7 @@ uint64_t aten_working_bytes(const ModelConfig& config, int64_t tokens) {
   const int64_t a_token = 6 * config.width + 5 * heads + 8 * config.feed_forward_width;
   const int64_t rows = std::max<int64_t>(1, kLossChunkBytes / (4 * config.vocabulary_size));
   const int64_t logits = std::min(rows, tokens) * config.vocabulary_size;
-  return static_cast<uint64_t>(4 * (tokens * a_token + 3 * logits));
+  return static_cast<uint64_t>(4 * (tokens * a_token + 6 * logits));
 }
 
 }  // namespace plumb::models

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 
 #include "models/decoder.h"
 #include "models/layers/rope_table.h"
@@ -51,6 +52,12 @@ at::Tensor aten_logits(const Head& head, const ModelConfig& config, const at::Te
 inline constexpr int64_t kLossChunkBytes = int64_t{256} << 20;
 at::Tensor aten_cross_entropy(const Head& head, const ModelConfig& config, const at::Tensor& x,
                               const at::Tensor& targets, int64_t chunk_bytes = kLossChunkBytes);
+
+/// The same loss, to the bit, of several models' states, and how each model's distribution differs from the first's. Twice
+/// as much is held.
+Distributions aten_distributions(const Head& head, const ModelConfig& config,
+                                 std::span<const at::Tensor> x, const at::Tensor& targets,
+                                 int64_t chunk_bytes = kLossChunkBytes);
 
 /// Device memory that blocks and loss of B x T tokens need at most beside weights: states, what a block makes of them,
 /// and the loss' logits. An upper bound for both dtypes where attention is one operation of the device's; one that is

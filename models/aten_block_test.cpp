@@ -4,6 +4,7 @@
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -117,6 +118,31 @@ TEST(AtenCrossEntropy, DoesNotDependOnItsChunks) {
                                targets.narrow(0, 0, 0))
                 .numel(),
             0);
+}
+
+// The loss is the bits of the loss alone; the rest is the panels' within roundings of logits of size 1.
+TEST(AtenDistributions, AreThoseOfThePanels) {
+  const Decoder decoder = fixtures::tiny_decoder({.vocabulary_size = 300});
+  const at::Tensor targets = at::arange(0, 37);
+  const at::Tensor x = decoder.embed(targets.view({1, -1})).view({37, -1});
+  const std::vector<at::Tensor> states{x, x.flip(0).contiguous(), x};
+  const Distributions panels = decoder.distributions(states, targets);
+  for (const int64_t rows : {5, 37}) {
+    const int64_t bytes = rows * 4 * 300;
+    const Distributions aten =
+        aten_distributions(decoder.head(), decoder.config(), states, targets, bytes);
+    for (int64_t m = 0; m < 3; ++m) {
+      EXPECT_TRUE(at::equal(aten.loss[m],
+                            aten_cross_entropy(decoder.head(), decoder.config(),
+                                               states[static_cast<size_t>(m)], targets, bytes)));
+      EXPECT_TRUE(at::equal(panels.loss[m],
+                            decoder.cross_entropy(states[static_cast<size_t>(m)], targets)));
+    }
+    EXPECT_TRUE(at::allclose(aten.divergence, panels.divergence, 0, 64 * 0x1p-24 * 8));
+    EXPECT_TRUE(at::equal(aten.top, panels.top));
+    EXPECT_TRUE(aten.divergence[2].eq(0).all().item<bool>());
+    EXPECT_GT(aten.divergence[1].max().item<float>(), 0.01f);
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "models/block_source.h"
 #include "models/config.h"
+#include "models/distributions.h"
 #include "models/formats/checkpoint.h"
 #include "models/packing.h"
 
@@ -118,6 +119,11 @@ class Decoder {
   /// -ln p of each target given its state, chunked and fused: no [N, V] is ever held.
   /// x before the final norm [N, D], targets [N] int64 -> [N] fp32 on the CPU, nats.
   at::Tensor cross_entropy(const at::Tensor& x, const at::Tensor& targets) const;
+
+  /// How this decoder and others that share its head predict the same positions: `x` are their states before the final
+  /// norm, [N, D] each, the first one those that the others are held against (kernels/panels.h). Each logit is made once.
+  /// Losses have the bits of `cross_entropy`. On a device of ATen's, where of equal logits any may be the largest.
+  Distributions distributions(std::span<const at::Tensor> x, const at::Tensor& targets) const;
 
   /// Prefill and decode with a cache: tokens [B, T] are appended at position cache.length; returns x [B, T, D] after
   /// the last block. Error{kInvariant} when the cache is full.

@@ -40,6 +40,17 @@ void require_states(const at::Tensor& x, const Decoder& d) {
                                             dtype_name(d.dtype()), " on ", d.device()));
 }
 
+void require_predicting(const at::Tensor& x, const at::Tensor& targets, const Decoder& d) {
+  require_states(x, d);
+  if (x.dim() != 2 || targets.dim() != 1 || targets.size(0) != x.size(0) ||
+      targets.scalar_type() != at::kLong)
+    throw Error(ErrorKind::kInvariant,
+                text("states ", x.sizes(), " and targets ", targets.sizes(), " ",
+                     targets.scalar_type(), ", need [N, D] and [N] of int64"));
+  require_in_vocabulary({targets.const_data_ptr<int64_t>(), static_cast<size_t>(targets.numel())},
+                        d.config().vocabulary_size);
+}
+
 }  // namespace
 
 at::Tensor Decoder::run_block(int64_t index, const at::Tensor& x) const {
@@ -106,24 +117,44 @@ at::Tensor Decoder::logits(const at::Tensor& x, std::span<const int64_t> ids) co
 }
 
 at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets) const {
-  require_states(x, *this);
-  if (x.dim() != 2 || targets.dim() != 1 || targets.size(0) != x.size(0) ||
-      targets.scalar_type() != at::kLong)
-    throw Error(ErrorKind::kInvariant,
-                text("states ", x.sizes(), " and targets ", targets.sizes(), " ",
-                     targets.scalar_type(), ", need [N, D] and [N] of int64"));
   const at::Tensor states = x.contiguous(), wanted = targets.contiguous();
-  const auto* target = wanted.const_data_ptr<int64_t>();
-  require_in_vocabulary({target, static_cast<size_t>(wanted.numel())}, config_.vocabulary_size);
+  require_predicting(x, wanted, *this);
   if (!device().is_cpu())
     return aten_cross_entropy(head_, config_, states, wanted.to(device())).to(at::kCPU);
   at::Tensor losses = at::empty({x.size(0)}, at::kFloat);
   const kernels::HeadShape shape = head_shape(x.size(0), config_);
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.cross_entropy_fp32 : set.cross_entropy_bf16)(
-      shape, head_weights(head_), states.const_data_ptr(), target,
+      shape, head_weights(head_), states.const_data_ptr(), wanted.const_data_ptr<int64_t>(),
       losses.mutable_data_ptr<float>());
   return losses;
+}
+
+Distributions Decoder::distributions(std::span<const at::Tensor> x,
+                                     const at::Tensor& targets) const {
+  if (x.empty()) throw Error(ErrorKind::kInvariant, "distributions of no states were asked for");
+  const at::Tensor wanted = targets.contiguous();
+  std::vector<at::Tensor> states;
+  for (const at::Tensor& one : x) {
+    require_predicting(one, wanted, *this);
+    states.push_back(one.contiguous());
+  }
+  if (!device().is_cpu())
+    return aten_distributions(head_, config_, states, wanted.to(device())).on_host();
+  const auto models = static_cast<int64_t>(x.size());
+  const int64_t N = wanted.size(0);
+  Distributions out{at::empty({models, N}, at::kFloat), at::empty({models, N}, at::kFloat),
+                    at::empty({models, N}, at::kLong)};
+  std::vector<kernels::HeadReading> readings;
+  for (int64_t m = 0; m < models; ++m)
+    readings.push_back({states[static_cast<size_t>(m)].const_data_ptr(),
+                        out.loss.mutable_data_ptr<float>() + m * N,
+                        out.divergence.mutable_data_ptr<float>() + m * N,
+                        out.top.mutable_data_ptr<int64_t>() + m * N});
+  const kernels::PanelKernels& set = kernels::panel_kernels();
+  (dtype_ == Dtype::kFp32 ? set.distributions_fp32 : set.distributions_bf16)(
+      head_shape(N, config_), head_weights(head_), readings, wanted.const_data_ptr<int64_t>());
+  return out;
 }
 
 KvCache Decoder::make_cache(int64_t batch, int64_t capacity) const {

@@ -11,6 +11,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json measured_json(const std::optional<MeasuredMean>& measured) {
+  if (!measured) return nullptr;
+  return {{"mean", measured->mean},
+          {"low", measured->interval.low},
+          {"high", measured->interval.high},
+          {"method", measured->interval.method}};
+}
+
+std::string shown(const std::optional<MeasuredMean>& measured) {
+  return measured ? number_text(measured->mean, 4) : "-";
+}
+
 void add_losses(Json& json, const SweepResult& sweep, const std::vector<PlanLoss>& losses) {
   json["text"] = pairs_json(text_pairs(sweep.text));
   json["plans_distinct"] = sweep.losses.plans_distinct;
@@ -25,7 +37,11 @@ void add_losses(Json& json, const SweepResult& sweep, const std::vector<PlanLoss
                               {"loss_nats", losses[i].loss_nats},
                               {"normalised", losses[i].normalised},
                               {"low", losses[i].interval.low},
-                              {"high", losses[i].interval.high}});
+                              {"high", losses[i].interval.high},
+                              {"perplexity", measured_json(losses[i].perplexity)},
+                              {"kl_nats", measured_json(losses[i].divergence_nats)},
+                              {"same_top1", measured_json(losses[i].same_top)}});
+  if (!sweep.losses.divergence_nats) json["kl_nats_absent"] = kNoWholeModel;
 }
 
 void add_tasks(Json& json, const std::vector<Evaluated>& tasks) {
@@ -56,13 +72,17 @@ Json run_json(Session& session, const SweepOutcome& outcome) {
 void say_losses(const SweepOutcome& outcome, const Console& console) {
   const SweepResult& sweep = *outcome.losses;
   const auto& losses = outcome.plan_losses;
-  console.say("strategy             n  removed        nats  normalised  95 % interval");
+  console.say(
+      "strategy             n  removed        nats  normalised  95 % interval   perplexity"
+      "  KL nats  same top-1");
   for (size_t i = 0; i < sweep.plans.size(); ++i) {
     char line[160];
-    std::snprintf(line, sizeof line, "%-17s %4d  %-12.12s %6.3f  %10.4f  %.4f..%.4f",
-                  sweep.plans[i].strategy.c_str(), static_cast<int>(sweep.plans[i].removed_count()),
-                  sweep.plans[i].removed_text().c_str(), losses[i].loss_nats, losses[i].normalised,
-                  losses[i].interval.low, losses[i].interval.high);
+    std::snprintf(
+        line, sizeof line, "%-17s %4d  %-12.12s %6.3f  %10.4f  %.4f..%.4f  %10.10s  %7.7s  %10.6s",
+        sweep.plans[i].strategy.c_str(), static_cast<int>(sweep.plans[i].removed_count()),
+        sweep.plans[i].removed_text().c_str(), losses[i].loss_nats, losses[i].normalised,
+        losses[i].interval.low, losses[i].interval.high, shown(losses[i].perplexity).c_str(),
+        shown(losses[i].divergence_nats).c_str(), shown(losses[i].same_top).c_str());
     console.say(line);
   }
   console.say(text(sweep.losses.block_evaluations, " block evaluations instead of ",

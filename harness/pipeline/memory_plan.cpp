@@ -10,6 +10,7 @@
 #include "models/architecture.h"
 #include "models/block.h"
 #include "models/kernels/panels.h"
+#include "pruning/sweep/sweep.h"
 
 namespace plumb::harness {
 
@@ -69,6 +70,26 @@ PassBytes profile_bytes(const MemoryNeeds& n, uint64_t element) {
           0, static_cast<uint64_t>(steps_of(n.profile, n.documents_per_step)) * activation};
 }
 
+/// What the sweep's comparison with the whole model holds: the states that plans of a step are read from, and the whole
+/// model's weights of each thread's positions (models/kernels/distributions.inc).
+uint64_t comparison_bytes(const MemoryNeeds& n, uint64_t activation) {
+  const int64_t V = n.config.vocabulary_size;
+  const uint64_t plans =
+      n.trie != nullptr ? n.trie->distinct.size() : static_cast<uint64_t>(2 * n.config.block_count);
+  constexpr uint64_t kTogether =
+      16;  // those that are compared at a time, where the rest is in a file
+  const uint64_t waiting = plans * activation;
+  const uint64_t held = waiting <= pruning::kWaitingReadBytes
+                            ? waiting
+                            : pruning::kWaitingReadBytes + kTogether * activation;
+  constexpr int64_t kPanels = 16, kStripRows = 8;  // at most; at least
+  const uint64_t panel = unsigned_product(
+      {V + V / kStripRows + 2 * models::kernels::kPanel, models::kernels::kPanel, 4});
+  constexpr uint64_t kKept = uint64_t{32} << 20;
+  return held +
+         static_cast<uint64_t>(n.threads) * std::min(kPanels * panel, std::max(kKept, panel));
+}
+
 PassBytes sweep_bytes(const MemoryNeeds& n, uint64_t element, bool pin_last) {
   const auto [documents, T] = n.sweep;
   if (documents == 0) return {};
@@ -77,7 +98,8 @@ PassBytes sweep_bytes(const MemoryNeeds& n, uint64_t element, bool pin_last) {
   const int64_t open = n.trie != nullptr ? n.trie->peak_activations() : L;
   const int64_t waiting = n.trie != nullptr ? peak_waiting(*n.trie, L, pin_last) : L;
   // Input, output, and the rows that predict.
-  return {3 * activation + kernel_bytes(n.config, n.documents_per_step, T, element, n.threads),
+  return {3 * activation + kernel_bytes(n.config, n.documents_per_step, T, element, n.threads) +
+              comparison_bytes(n, activation),
           static_cast<uint64_t>(open) * activation,
           static_cast<uint64_t>(waiting * steps_of(n.sweep, n.documents_per_step)) * activation};
 }

@@ -104,12 +104,33 @@ PlanResult plans_from_json(const Json& j) {
   return r;
 }
 
+namespace {
+
+Json per_document_json(const std::optional<pruning::PerDocument>& measure) {
+  if (!measure) return nullptr;
+  return {{"mean", measure->mean}, {"variance", measure->variance}};
+}
+
+std::optional<pruning::PerDocument> per_document_from(const Json& j, const SweepResult& r) {
+  if (j.is_null()) return std::nullopt;
+  using Rows = std::vector<std::vector<double>>;
+  pruning::PerDocument out{j.at("mean").get<Rows>(), j.at("variance").get<Rows>()};
+  require_size(out.mean.size(), r.plans.size(), "plans of a measure");
+  for (const auto& row : out.mean)
+    require_size(row.size(), r.text.documents.size(), "documents of a measure");
+  return out;
+}
+
+}  // namespace
+
 Json to_json(const SweepResult& r) {
   return {{"plans", plans_json(r.plans)},
           {"text", text_json(r.text)},
           {"vocabulary_size", r.vocabulary_size},
           {"loss_nats", r.losses.loss_nats},
           {"position_variance", r.losses.position_variance},
+          {"divergence_nats", per_document_json(r.losses.divergence_nats)},
+          {"same_top", per_document_json(r.losses.same_top)},
           {"block_evaluations", r.losses.block_evaluations},
           {"block_evaluations_alone", r.losses.block_evaluations_alone},
           {"plans_distinct", r.losses.plans_distinct},
@@ -129,6 +150,8 @@ SweepResult sweep_from_json(const Json& j) {
   require_size(r.losses.loss_nats.size(), r.plans.size(), "loss_nats");
   for (const auto& row : r.losses.loss_nats)
     require_size(row.size(), r.text.documents.size(), "loss_nats row");
+  r.losses.divergence_nats = per_document_from(j.at("divergence_nats"), r);
+  r.losses.same_top = per_document_from(j.at("same_top"), r);
   r.losses.block_evaluations = j.at("block_evaluations");
   r.losses.block_evaluations_alone = j.at("block_evaluations_alone");
   r.losses.plans_distinct = j.at("plans_distinct");

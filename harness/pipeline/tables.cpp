@@ -1,7 +1,9 @@
 #include "harness/pipeline/tables.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "base/csv.h"
 #include "base/error.h"
@@ -50,8 +52,25 @@ void plan_cells(CsvTable& table, const pruning::PruningPlan& plan) {
   table.cell(plan.strategy).cell(plan.removed_count());
 }
 
+void measured_cells(CsvTable& table, const std::optional<MeasuredMean>& measured) {
+  if (measured)
+    table.cell(measured->mean).cell(measured->interval.low).cell(measured->interval.high);
+  else
+    table.empty().empty().empty();
+}
+
+void document_cell(CsvTable& table, const std::optional<pruning::PerDocument>& measure, size_t plan,
+                   size_t document) {
+  if (measure)
+    table.cell(measure->mean[plan][document]);
+  else
+    table.empty();
+}
+
 std::string loss_csv(const SweepResult& sweep, const std::vector<PlanLoss>& losses) {
-  CsvTable table({"strategy", "n", "first", "loss_nats", "normalised", "low", "high", "removed"});
+  CsvTable table({"strategy", "n", "first", "loss_nats", "normalised", "low", "high", "perplexity",
+                  "perplexity_low", "perplexity_high", "kl_nats", "kl_low", "kl_high", "same_top1",
+                  "same_top1_low", "same_top1_high", "removed"});
   for (size_t i = 0; i < sweep.plans.size(); ++i) {
     const auto& plan = sweep.plans[i];
     plan_cells(table, plan);
@@ -61,18 +80,24 @@ std::string loss_csv(const SweepResult& sweep, const std::vector<PlanLoss>& loss
       table.empty();
     }
     table.cell(losses[i].loss_nats).cell(losses[i].normalised);
-    table.cell(losses[i].interval.low).cell(losses[i].interval.high).cell(plan.removed_text());
+    table.cell(losses[i].interval.low).cell(losses[i].interval.high);
+    measured_cells(table, losses[i].perplexity);
+    measured_cells(table, losses[i].divergence_nats);
+    measured_cells(table, losses[i].same_top);
+    table.cell(plan.removed_text());
     table.end_row();
   }
   return table.str();
 }
 
 std::string loss_documents_csv(const SweepResult& sweep) {
-  CsvTable table({"strategy", "n", "document", "loss_nats", "removed"});
+  CsvTable table({"strategy", "n", "document", "loss_nats", "kl_nats", "same_top1", "removed"});
   for (size_t i = 0; i < sweep.plans.size(); ++i)
     for (size_t d = 0; d < sweep.text.documents.size(); ++d) {
       plan_cells(table, sweep.plans[i]);
       table.cell(sweep.text.documents[d]).cell(sweep.losses.loss_nats[i][d]);
+      document_cell(table, sweep.losses.divergence_nats, i, d);
+      document_cell(table, sweep.losses.same_top, i, d);
       table.cell(sweep.plans[i].removed_text());
       table.end_row();
     }
@@ -85,6 +110,29 @@ int64_t number_cell(const std::string& cell, const std::string& where) {
   if (cell.empty() || status != std::errc() || end != cell.data() + cell.size())
     throw Error(ErrorKind::kInput, text(where, ": '", cell, "' is no whole number"));
   return value;
+}
+
+/// Mean over documents; its interval ends where the measure does, which position errors alone could leave.
+std::optional<MeasuredMean> measured_mean(const std::optional<pruning::PerDocument>& measure,
+                                          size_t plan, double highest,
+                                          const BootstrapOptions& options) {
+  if (!measure) return std::nullopt;
+  const auto& samples = measure->mean.at(plan);
+  MeasuredMean out{mean(samples),
+                   measure->variance.empty()
+                       ? bootstrap_mean(samples, options)
+                       : bootstrap_mean(samples, measure->variance.at(plan), options)};
+  out.interval.low = std::max(out.interval.low, std::min(0.0, out.mean));
+  out.interval.high = std::min(out.interval.high, highest);
+  return out;
+}
+
+std::optional<MeasuredMean> perplexity_of(const PlanLoss& loss) {
+  MeasuredMean out{std::exp(loss.loss_nats), loss.nats};
+  out.interval.low = std::exp(loss.nats.low);
+  out.interval.high = std::exp(loss.nats.high);
+  if (!std::isfinite(out.mean) || !std::isfinite(out.interval.high)) return std::nullopt;
+  return out;
 }
 
 }  // namespace
@@ -101,6 +149,10 @@ PlanLoss loss_of(const SweepResult& sweep, size_t plan, const BootstrapOptions& 
   out.interval = out.nats;
   out.interval.low /= most;
   out.interval.high /= most;
+  out.perplexity = perplexity_of(out);
+  out.divergence_nats = measured_mean(sweep.losses.divergence_nats, plan,
+                                      std::numeric_limits<double>::infinity(), options);
+  out.same_top = measured_mean(sweep.losses.same_top, plan, 1, options);
   return out;
 }
 

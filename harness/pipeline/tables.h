@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/record.h"
 #include "base/statistics/bootstrap.h"
 #include "harness/pipeline/publish.h"
@@ -7,12 +9,29 @@
 
 namespace plumb::harness {
 
+struct MeasuredMean {
+  double mean = 0;
+  Interval interval;
+};
+
+/// Why there is no comparison with the whole model, where there is none.
+inline constexpr const char* kNoWholeModel =
+    "the whole model (n = 0) is not among the plans of this sweep";
+
+inline constexpr const char* kTooLargePerplexity = "exp of this loss is more than a double holds";
+
 /// Mean over documents of one plan's loss, with its interval by document.
 struct PlanLoss {
   double loss_nats = 0;
   double normalised = 0;
   Interval nats;      ///< of loss_nats
   Interval interval;  ///< of normalised
+  /// exp(loss_nats): per token, of the mean loss over documents. Absent beyond what a double holds.
+  std::optional<MeasuredMean> perplexity;
+  /// Against the whole model at the same positions, where the sweep has it (n = 0); absent otherwise.
+  std::optional<MeasuredMean> divergence_nats;  ///< KL(whole || pruned) over the vocabulary
+  std::optional<MeasuredMean>
+      same_top;  ///< share of positions with the whole model's likeliest token
 };
 PlanLoss loss_of(const SweepResult& sweep, size_t plan, const BootstrapOptions& options);
 std::vector<PlanLoss> losses_of(const SweepResult& sweep, const BootstrapOptions& options);

@@ -31,6 +31,9 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
 
 reports::HeatFigure distance_figure(const Shown& shown);
 reports::LineFigure loss_figure(const Shown& shown);
+/// Of a sweep that has the whole model.
+reports::LineFigure divergence_figure(const Shown& shown);
+reports::LineFigure same_top_figure(const Shown& shown);
 reports::LineFigure last_block_figure(const Shown& shown);
 reports::LineFigure stability_figure(const Shown& shown);
 reports::LineFigure memory_figure(const Shown& shown);

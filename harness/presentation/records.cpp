@@ -43,6 +43,24 @@ void add_distances(const Shown& shown, std::vector<Record>& out) {
   }
 }
 
+/// A measure that may be absent.
+void add_measured(const char* name, const char* unit, const std::optional<MeasuredMean>& measured,
+                  const char* why_absent, const std::vector<Dimension>& dimensions,
+                  std::vector<Record>& out) {
+  Record& record = out.emplace_back();
+  record.name = name;
+  record.dimensions = dimensions;
+  record.unit = unit;
+  record.higher_is_better = std::string(name) == "same_top1";
+  if (!measured) {
+    record.absent_reason = why_absent;
+    return;
+  }
+  record.value = measured->mean;
+  record.interval = measured->interval;
+  record.samples_file = "loss_documents.csv";
+}
+
 void add_losses(const Shown& shown, std::vector<Record>& out) {
   for (size_t i = 0; i < shown.run.sweep.plans.size(); ++i) {
     const auto& plan = shown.run.sweep.plans[i];
@@ -56,6 +74,13 @@ void add_losses(const Shown& shown, std::vector<Record>& out) {
                    .interval = loss.nats,
                    .samples = shown.run.sweep.losses.loss_nats[i],
                    .higher_is_better = false});
+    const auto add = [&](const char* name, const char* unit, const auto& measured,
+                         const char* why) {
+      add_measured(name, unit, measured, why, dimensions, out);
+    };
+    add("perplexity", "1", loss.perplexity, kTooLargePerplexity);
+    add("divergence_nats", "nats", loss.divergence_nats, kNoWholeModel);
+    add("same_top1", "1", loss.same_top, kNoWholeModel);
     out.push_back({.name = "loss_normalised",
                    .dimensions = dimensions,
                    .value = loss.normalised,

@@ -71,6 +71,10 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
                     stability_figure(shown)};
   for (const AccuracySummary* summary : shown.first_metrics())
     report.figures.push_back(accuracy_figure(shown, *summary));
+  if (run.sweep.losses.divergence_nats) {
+    report.figures.push_back(divergence_figure(shown));
+    report.figures.push_back(same_top_figure(shown));
+  }
   if (run.cost) {
     report.figures.push_back(memory_figure(shown));
     report.figures.push_back(latency_figure(shown, false));

@@ -108,6 +108,24 @@ using CrossEntropyFunction = void (*)(const HeadShape&, const HeadWeights&, cons
 /// W norm(x) + bias of each row of x [N, D] -> out [N, V] in fp32: the logits that the loss is made of.
 using LogitsFunction = void (*)(const HeadShape&, const HeadWeights&, const void* x, float* out);
 
+/// What one of several models says at the same positions; [N] each.
+struct HeadReading {
+  const void* x;      ///< [N, D]: its states, in the kernels' dtype
+  float* loss;        ///< as CrossEntropyFunction's, to the bit
+  float* divergence;  ///< KL(first || this) = sum p ln(p / q) over the vocabulary, nats
+  int64_t* top;       ///< the largest logit; of equal ones the first
+};
+
+/// Several models that share the head, held against the first of them, each logit made once:
+///
+///     KL = sum p a - sum p b - (ln sum exp a - ln sum exp b),   a, b: logits of the first and of this model, p = softmax(a)
+///
+/// `models` are 1 or more. 0 exactly where a model has the first one's states. Else its error is below 2^-20 plus 2^-18
+/// times the largest |logit|: sums of a strip of at most 32 terms in fp32 (2^-24 * 17 of each of both sums), strips as Kahan adds
+/// them, exponentials within 2^-21, logarithms in double. So it may be below 0 by that much where it is near it.
+using DistributionsFunction = void (*)(const HeadShape&, const HeadWeights&,
+                                       std::span<const HeadReading> models, const int64_t* targets);
+
 /// The kernels of one instruction set.
 struct PanelKernels {
   std::string_view name;  ///< "amx-bf16", "avx512-bf16", "avx512", "avx2", "portable"
@@ -116,6 +134,7 @@ struct PanelKernels {
   PackedFunction packed_fp32, packed_bf16;
   CrossEntropyFunction cross_entropy_fp32, cross_entropy_bf16;
   LogitsFunction logits_fp32, logits_bf16;
+  DistributionsFunction distributions_fp32, distributions_bf16;
 };
 
 /// Every set that was compiled in, best first; the last one runs everywhere.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "models/kernels/panels.h"
@@ -35,6 +36,7 @@ constexpr int kVectors = 1;  // of 16 lanes each
 #include "models/kernels/block.inc"
 #include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
+#include "models/kernels/distributions.inc"
 // clang-format on
 
 }  // namespace
@@ -54,7 +56,9 @@ const PanelKernels kAvx2Kernels = {"avx2",
                                    cross_entropy<float>,
                                    cross_entropy<uint16_t>,
                                    logits<float>,
-                                   logits<uint16_t>};
+                                   logits<uint16_t>,
+                                   distributions<float>,
+                                   distributions<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "models/kernels/panels.h"
@@ -28,6 +29,7 @@ constexpr int kVectors = 1;  // of 16 lanes each
 #include "models/kernels/block.inc"
 #include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
+#include "models/kernels/distributions.inc"
 // clang-format on
 
 }  // namespace
@@ -41,6 +43,7 @@ const PanelKernels kPortableKernels = {"portable",           supported,
                                        run_block<float>,     run_block<uint16_t>,
                                        run_packed<float>,    run_packed<uint16_t>,
                                        cross_entropy<float>, cross_entropy<uint16_t>,
-                                       logits<float>,        logits<uint16_t>};
+                                       logits<float>,        logits<uint16_t>,
+                                       distributions<float>, distributions<uint16_t>};
 
 }  // namespace plumb::models::kernels

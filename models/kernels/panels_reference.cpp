@@ -237,13 +237,40 @@ void cross_entropy_reference(const HeadShape& s, const HeadWeights& weights, con
   }
 }
 
+template <typename Element>
+void distributions_reference(const HeadShape& s, const HeadWeights& weights,
+                             std::span<const HeadReading> models, const int64_t* targets) {
+  const auto normaliser = [](const Vector& z) {
+    const double largest = *std::max_element(z.begin(), z.end());
+    double sum = 0;
+    for (const double v : z) sum += std::exp(v - largest);
+    return std::log(sum) + largest;
+  };
+  for (int64_t r = 0; r < s.rows; ++r) {
+    const Vector whole = reference_logits<Element>(s, weights, models.front().x, r);
+    const double all = normaliser(whole);
+    for (const HeadReading& model : models) {
+      const Vector z = reference_logits<Element>(s, weights, model.x, r);
+      const double sum = normaliser(z);
+      double divergence = 0;
+      for (size_t v = 0; v < z.size(); ++v)
+        divergence += std::exp(whole[v] - all) * ((whole[v] - all) - (z[v] - sum));
+      model.loss[r] = static_cast<float>(sum - z[static_cast<size_t>(targets[r])]);
+      model.divergence[r] = static_cast<float>(divergence);
+      model.top[r] = std::max_element(z.begin(), z.end()) - z.begin();
+    }
+  }
+}
+
 #define PLUMB_INSTANTIATE(Element)                                                                \
   template void block_reference<Element>(const BlockShape&, const BlockWeights&, const Rotation&, \
                                          const void*, void*);                                     \
   template void logits_reference<Element>(const HeadShape&, const HeadWeights&, const void*,      \
                                           float*);                                                \
   template void cross_entropy_reference<Element>(const HeadShape&, const HeadWeights&,            \
-                                                 const void*, const int64_t*, float*);
+                                                 const void*, const int64_t*, float*);            \
+  template void distributions_reference<Element>(const HeadShape&, const HeadWeights&,            \
+                                                 std::span<const HeadReading>, const int64_t*);
 PLUMB_INSTANTIATE(float)
 PLUMB_INSTANTIATE(uint16_t)
 #undef PLUMB_INSTANTIATE

@@ -15,5 +15,8 @@ void logits_reference(const HeadShape& shape, const HeadWeights& weights, const 
 template <typename Element>
 void cross_entropy_reference(const HeadShape& shape, const HeadWeights& weights, const void* x,
                              const int64_t* targets, float* loss);
+template <typename Element>
+void distributions_reference(const HeadShape& shape, const HeadWeights& weights,
+                             std::span<const HeadReading> models, const int64_t* targets);
 
 }  // namespace plumb::models::kernels

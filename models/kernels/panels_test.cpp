@@ -14,56 +14,12 @@
 namespace plumb::models::kernels {
 namespace {
 
+// The second needs the first.
+// clang-format off
 #include "models/kernels/vector_math.inc"
+#include "models/kernels/panels_testing.inc"
+// clang-format on
 
-/// What the two element types need: rounding on the way in, kernels, references.
-struct Fp32 {
-  using Element = float;
-  static Element make(double v) { return static_cast<float>(v); }
-  static double value(Element v) { return static_cast<double>(v); }
-  static constexpr auto block = &PanelKernels::block_fp32;
-  static constexpr auto loss = &PanelKernels::cross_entropy_fp32;
-  static constexpr auto logits = &PanelKernels::logits_fp32;
-  static constexpr double kRounding = 0x1p-24;
-};
-struct Bf16 {
-  using Element = uint16_t;
-  static Element make(double v) {
-    return narrow_to(static_cast<float>(v), static_cast<uint16_t*>(nullptr));
-  }
-  static double value(Element v) { return static_cast<double>(widen(v)); }
-  static constexpr auto block = &PanelKernels::block_bf16;
-  static constexpr auto loss = &PanelKernels::cross_entropy_bf16;
-  static constexpr auto logits = &PanelKernels::logits_bf16;
-  static constexpr double kRounding = 0x1p-9;
-};
-
-template <typename Type>
-struct Panels : ::testing::Test {
-  using Element = typename Type::Element;
-
-  static std::vector<Element> random(int64_t count, double deviation, uint64_t stream) {
-    std::vector<Element> values;
-    Rng rng(7, stream);
-    for (int64_t i = 0; i < count; ++i) values.push_back(Type::make(deviation * rng.normal()));
-    return values;
-  }
-  static std::vector<float> gains(int64_t count, uint64_t stream) {
-    std::vector<float> values;
-    Rng rng(8, stream);
-    for (int64_t i = 0; i < count; ++i)
-      values.push_back(static_cast<float>(1.0 + 0.1 * rng.normal()));
-    return values;
-  }
-  template <typename Check>
-  static void for_each_set(const Check& check) {
-    for (const PanelKernels* set : all_panel_kernels()) {
-      SCOPED_TRACE(set->name);
-      if (set->supported()) check(*set);
-    }
-  }
-};
-using ElementTypes = ::testing::Types<Fp32, Bf16>;
 TYPED_TEST_SUITE(Panels, ElementTypes);
 
 /// A block with random weights and states.

@@ -47,6 +47,11 @@ std::vector<double> flat(const SweepLosses& losses) {
   std::vector<double> out;
   for (const auto& row : losses.loss_nats) out.insert(out.end(), row.begin(), row.end());
   for (const auto& row : losses.position_variance) out.insert(out.end(), row.begin(), row.end());
+  for (const auto& measure : {losses.divergence_nats, losses.same_top}) {
+    if (!measure) continue;
+    for (const auto* rows : {&measure->mean, &measure->variance})
+      for (const auto& row : *rows) out.insert(out.end(), row.begin(), row.end());
+  }
   return out;
 }
 
@@ -167,7 +172,7 @@ TEST_P(StepLogOf, AnotherSweepIsRefused) {
   const Decoder model = decoder();
   SweepOptions options;
   options.documents_per_step = 2;
-  options.log.known = [](size_t step) { return std::vector<double>(step == 1 ? 5 : 20); };
+  options.log.known = [](size_t step) { return std::vector<double>(step == 1 ? 5 : 60); };
   const Error error = testing::error_of([&] { sweep(model, documents(4), plans_, options); });
   EXPECT_EQ(error.kind(), ErrorKind::kInvariant);
   EXPECT_THAT(error.what(), ::testing::HasSubstr("step 1 of the sweep is known by 5 numbers"));

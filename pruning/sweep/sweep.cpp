@@ -19,6 +19,11 @@ namespace {
 using models::Decoder;
 using models::TokenBatch;
 
+/// What is compared with the whole model at a time, beside its own states: enough plans that making its logits again costs
+/// little.
+constexpr size_t kLeastTogether = 15;
+constexpr size_t kTogetherBytes = size_t{64} << 20;
+
 /// Documents [first, first + count) of the batch as tensors, the same for every plan.
 struct Step {
   int64_t first = 0;
@@ -84,7 +89,10 @@ class Losses : public WalkedSteps {
         plans_(plans),
         trie_(trie),
         steps_(make_steps(documents, options)),
-        numbers_(options.log, trie.distinct.size(), widths(steps_)) {}
+        whole_(whole_of(trie, decoder.block_count())),
+        numbers_(options.log, trie.distinct.size(), widths(steps_, whole_.has_value())),
+        waiting_({std::min(options.room.memory_bytes, kWaitingReadBytes), options.room.folder}),
+        arrived_(steps_.size(), 0) {}
 
   size_t count() const override { return numbers_.missing().size(); }
   at::Tensor embed(size_t walked) const override { return decoder_.embed(step(walked).tokens); }
@@ -104,18 +112,14 @@ class Losses : public WalkedSteps {
   }
 
   void measure(size_t plan, size_t walked, const at::Tensor& read) override {
-    const Step& one = step(walked);
-    const at::Tensor losses = decoder_.cross_entropy(read, one.targets).contiguous();
-    const auto P = static_cast<size_t>(losses.size(0) / one.count);
-    const std::span<double> numbers = numbers_.of(plan, numbers_.missing()[walked]);
-    for (size_t b = 0; b < static_cast<size_t>(one.count); ++b) {
-      const std::span<const float> row(losses.const_data_ptr<float>() + b * P, P);
-      const PositionMean mean = position_mean(row, documents_.token_count - 1);
-      if (!std::isfinite(mean.mean)) fail_at(plan, one.first + static_cast<int64_t>(b), mean.mean);
-      numbers[b * kNumbers] = mean.mean;
-      numbers[b * kNumbers + 1] = mean.variance;
+    if (!whole_) {
+      const at::Tensor losses = decoder_.cross_entropy(read, step(walked).targets);
+      record(plan, walked, kLoss, losses);
+      numbers_.measured(numbers_.missing()[walked]);
+      return;
     }
-    numbers_.measured(numbers_.missing()[walked]);
+    waiting_.put(key(plan, walked), read.contiguous(), static_cast<int64_t>(walked));
+    if (++arrived_[walked] == trie_.distinct.size()) compare_with_whole(walked);
   }
 
   SweepLosses losses(const TrieWalk& walk) const {
@@ -125,25 +129,95 @@ class Losses : public WalkedSteps {
     out.plans_distinct = static_cast<int64_t>(trie_.distinct.size());
     out.positions_per_document = steps_.back().targets.size(0) / steps_.back().count;
     out.peak_activations = walk.peak_activations();
-    out.spilled_bytes = walk.spilled_bytes();
-    const bool sampled = out.positions_per_document < documents_.token_count - 1;
-    for (const size_t distinct : trie_.distinct_of) {
-      std::vector<double> means, variances;
-      for (size_t step = 0; step < steps_.size(); ++step) {
-        const std::span<const double> numbers = numbers_.of(distinct, step);
-        for (size_t i = 0; i < numbers.size(); i += kNumbers) {
-          means.push_back(numbers[i]);
-          variances.push_back(numbers[i + 1]);
-        }
-      }
-      out.loss_nats.push_back(std::move(means));
-      if (sampled) out.position_variance.push_back(std::move(variances));
+    out.spilled_bytes = walk.spilled_bytes() + waiting_.written_bytes();
+    PerDocument loss = per_document(kLoss);
+    out.loss_nats = std::move(loss.mean);
+    out.position_variance = std::move(loss.variance);
+    if (whole_) {
+      out.divergence_nats = per_document(kDivergence);
+      out.same_top = per_document(kSameTop);
     }
     return out;
   }
 
  private:
-  static constexpr size_t kNumbers = 2;  // of a document
+  /// A measure of a document has two numbers: mean and variance.
+  enum Measure : size_t { kLoss = 0, kDivergence = 2, kSameTop = 4 };
+  static size_t width(bool with_whole) { return with_whole ? 6 : 2; }
+
+  static std::optional<size_t> whole_of(const DepthTrie& trie, int64_t block_count) {
+    for (size_t plan = 0; plan < trie.distinct.size(); ++plan)
+      if (std::ssize(trie.distinct[plan]) == block_count) return plan;
+    return std::nullopt;
+  }
+
+  int64_t key(size_t plan, size_t walked) const {
+    return static_cast<int64_t>(walked * trie_.distinct.size() + plan);
+  }
+
+  /// Everything of a step whose plans all have arrived, some plans at a time; the whole model's logits are made again
+  /// for each of these groups.
+  void compare_with_whole(size_t walked) {
+    std::vector<size_t> others;
+    for (size_t plan = 0; plan < trie_.distinct.size(); ++plan)
+      if (plan != *whole_) others.push_back(plan);
+    std::vector<at::Tensor> states{waiting_.take(key(*whole_, walked))};
+    const size_t together = std::max<size_t>(kLeastTogether, kTogetherBytes / states[0].nbytes());
+    size_t next = 0;
+    do {
+      const size_t count = std::min(together, others.size() - next);
+      for (size_t k = 0; k < count; ++k)
+        states.push_back(waiting_.take(key(others[next + k], walked)));
+      const models::Distributions found = decoder_.distributions(states, step(walked).targets);
+      if (next == 0) record_all(*whole_, walked, found, 0);
+      for (size_t k = 0; k < count; ++k) record_all(others[next + k], walked, found, k + 1);
+      next += count;
+      states.resize(1);
+    } while (next < others.size());
+  }
+
+  void record_all(size_t plan, size_t walked, const models::Distributions& found, size_t model) {
+    const auto m = static_cast<int64_t>(model);
+    record(plan, walked, kLoss, found.loss[m]);
+    record(plan, walked, kDivergence, found.divergence[m]);
+    record(plan, walked, kSameTop, found.top[m].eq(found.top[0]).to(at::kFloat));
+    numbers_.measured(numbers_.missing()[walked]);
+  }
+
+  /// Mean and variance over the positions of each document; values [B * P] fp32.
+  void record(size_t plan, size_t walked, Measure measure, const at::Tensor& values) {
+    const Step& one = step(walked);
+    const at::Tensor all = values.contiguous();
+    const auto P = static_cast<size_t>(all.size(0) / one.count);
+    const std::span<double> numbers = numbers_.of(plan, numbers_.missing()[walked]);
+    for (size_t b = 0; b < static_cast<size_t>(one.count); ++b) {
+      const std::span<const float> row(all.const_data_ptr<float>() + b * P, P);
+      const PositionMean mean = position_mean(row, documents_.token_count - 1);
+      if (!std::isfinite(mean.mean))
+        fail_at(plan, one.first + static_cast<int64_t>(b), measure, mean.mean);
+      numbers[b * width(whole_.has_value()) + measure] = mean.mean;
+      numbers[b * width(whole_.has_value()) + measure + 1] = mean.variance;
+    }
+  }
+
+  PerDocument per_document(Measure measure) const {
+    PerDocument out;
+    const bool sampled =
+        steps_.back().targets.size(0) / steps_.back().count < documents_.token_count - 1;
+    for (const size_t distinct : trie_.distinct_of) {
+      std::vector<double> means, variances;
+      for (size_t step = 0; step < steps_.size(); ++step) {
+        const std::span<const double> numbers = numbers_.of(distinct, step);
+        for (size_t i = measure; i < numbers.size(); i += width(whole_.has_value())) {
+          means.push_back(numbers[i]);
+          variances.push_back(numbers[i + 1]);
+        }
+      }
+      out.mean.push_back(std::move(means));
+      if (sampled) out.variance.push_back(std::move(variances));
+    }
+    return out;
+  }
 
   static std::vector<Step> make_steps(const TokenBatch& documents, const SweepOptions& options) {
     std::vector<Step> steps;
@@ -151,22 +225,25 @@ class Losses : public WalkedSteps {
       steps.push_back(make_step(documents, first, options));
     return steps;
   }
-  static std::vector<size_t> widths(const std::vector<Step>& steps) {
+  static std::vector<size_t> widths(const std::vector<Step>& steps, bool with_whole) {
     std::vector<size_t> out;
-    for (const Step& step : steps) out.push_back(static_cast<size_t>(step.count) * kNumbers);
+    for (const Step& step : steps)
+      out.push_back(static_cast<size_t>(step.count) * width(with_whole));
     return out;
   }
   const Step& step(size_t walked) const { return steps_[numbers_.missing()[walked]]; }
 
-  [[noreturn]] void fail_at(size_t distinct, int64_t document, double loss) const {
+  [[noreturn]] void fail_at(size_t distinct, int64_t document, Measure measure,
+                            double value) const {
     const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
     const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
     throw Error(
         ErrorKind::kInput,
-        text("the loss of plan '", plan.strategy, "', n = ", plan.removed_count(),
+        text("the ", measure == kLoss ? "loss" : "divergence from the whole model", " of plan '",
+             plan.strategy, "', n = ", plan.removed_count(),
              plan.removed.empty() ? "" : ", removed " + plan.removed_text(), ", on document ",
              documents_.documents[static_cast<size_t>(document)], " of '", documents_.file, "' is ",
-             loss, "; a finite loss is needed: look for NaN or infinity in the model's weights"));
+             value, "; a finite one is needed: look for NaN or infinity in the model's weights"));
   }
 
   const Decoder& decoder_;
@@ -174,7 +251,10 @@ class Losses : public WalkedSteps {
   std::span<const PruningPlan> plans_;
   const DepthTrie& trie_;
   std::vector<Step> steps_;
-  StepNumbers numbers_;  ///< of a plan and a step: mean and variance of each document
+  std::optional<size_t> whole_;      ///< the distinct plan that keeps all blocks
+  StepNumbers numbers_;              ///< of a plan and a step: the measures of each document
+  models::ActivationStore waiting_;  ///< what a step's plans are read from
+  std::vector<size_t> arrived_;      ///< [walked step]: plans that wait
 };
 
 }  // namespace

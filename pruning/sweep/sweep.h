@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,13 @@ struct SweepOptions {
   StepLog log = {};
 };
 
+/// A measure of every plan on every document.
+struct PerDocument {
+  std::vector<std::vector<double>> mean;  ///< [plan as asked][document], over the positions
+  /// Where positions were subsampled: variance of that mean (with the finite population correction); empty otherwise.
+  std::vector<std::vector<double>> variance;
+};
+
 /// Loss of every plan on every document.
 struct SweepLosses {
   /// [plan as asked][document]: mean of -ln p over the positions.
@@ -33,6 +41,9 @@ struct SweepLosses {
   /// Where positions were subsampled: variance of the mean over positions of each document (with
   /// the finite population correction), [plan][document]; empty otherwise.
   std::vector<std::vector<double>> position_variance;
+  /// Against the whole model at the same positions: KL(whole || pruned) over the vocabulary in nats, and the share of
+  /// positions whose likeliest token is the whole model's. None where no plan keeps all blocks (n = 0).
+  std::optional<PerDocument> divergence_nats, same_top;
   int64_t block_evaluations = 0;        ///< distinct prefixes of kept blocks, each once
   int64_t block_evaluations_alone = 0;  ///< as `pruning::block_evaluations_alone`
   int64_t plans_distinct = 0;
@@ -52,6 +63,11 @@ struct SweepLosses {
 /// Error{kInput} naming plan and document when a loss is not finite, and for no documents;
 /// Error{kUsage} for no plans, plans that do not fit the decoder, documents of fewer than 2 tokens,
 /// or options out of range.
+///
+/// Where the whole model is among the plans, what a step's plans are read from ([B * positions, D] each) waits until all of
+/// them are there, so that each logit is made once: in memory up to `kWaitingReadBytes` or the room, in the room's file
+/// beyond that.
+inline constexpr uint64_t kWaitingReadBytes = uint64_t{256} << 20;
 SweepLosses sweep(const models::Decoder& decoder, const models::TokenBatch& documents,
                   std::span<const PruningPlan> plans, const SweepOptions& options);
 

@@ -114,6 +114,79 @@ TEST_P(SweepOf, APlanIsTheMeanLossOfItsLogits) {
   }
 }
 
+/// KL(whole || pruned) and same top token of each document, in double from all logits.
+void expect_distributions(const models::Decoder& model, const models::TokenBatch& documents,
+                          const PruningPlan& plan, const SweepLosses& found, size_t row,
+                          const SweepOptions& options, double tolerance) {
+  const int64_t T = documents.token_count;
+  const auto log_softmax = [&](const models::Decoder& decoder) {
+    at::Tensor x = decoder.embed(at::tensor(documents.tokens, at::kLong).view({-1, T}));
+    for (int64_t l = 0; l < decoder.block_count(); ++l) x = decoder.run_block(l, x);
+    return at::log_softmax(decoder.logits(x).to(at::kDouble), -1);
+  };
+  const at::Tensor p = log_softmax(model), q = log_softmax(apply(model, plan));
+  const at::Tensor divergence = (p.exp() * (p - q)).sum(-1);
+  const at::Tensor same = p.argmax(-1).eq(q.argmax(-1));
+  for (int64_t document = 0; document < documents.size(); ++document) {
+    const auto d = static_cast<size_t>(document);
+    const auto positions =
+        sampled_positions(T, options.positions, options.seed, documents.documents[d]);
+    double sum = 0, equal = 0;
+    for (const int64_t position : positions) {
+      sum += divergence[document][position - 1].item<double>();
+      equal += same[document][position - 1].item<bool>() ? 1 : 0;
+    }
+    const auto count = static_cast<double>(positions.size());
+    EXPECT_NEAR(found.divergence_nats->mean[row][d], sum / count, tolerance);
+    EXPECT_NEAR(found.same_top->mean[row][d], equal / count, 1e-15);
+  }
+}
+
+TEST_P(SweepOf, ComparesEveryPlanWithTheWholeModelAtTheSamePositions) {
+  const auto model = decoder();
+  const auto documents = random_batch(5, 13, seed());
+  const auto plans = many_plans(6, seed());
+  for (const int64_t positions : {0, 6}) {
+    SweepOptions options;
+    options.documents_per_step = 2;
+    options.positions = positions;
+    options.seed = seed();
+    const SweepLosses found = sweep(model, documents, plans, options);
+    ASSERT_TRUE(found.divergence_nats && found.same_top);
+    EXPECT_EQ(found.divergence_nats->variance.empty(), positions == 0);
+    for (size_t i = 0; i < plans.size(); ++i) {
+      SCOPED_TRACE(plans[i].removed_text());
+      // Products of other shapes, logits of size 1: a few roundings each, as in APlanIsTheMeanLossOfItsLogits.
+      const bool wide = std::get<1>(GetParam()) == models::Dtype::kBf16;
+      if (!wide) expect_distributions(model, documents, plans[i], found, i, options, 1e-5);
+      if (!plans[i].removed.empty()) continue;
+      for (size_t d = 0; d < 5; ++d) {
+        EXPECT_EQ(found.divergence_nats->mean[i][d], 0);
+        EXPECT_EQ(found.same_top->mean[i][d], 1);
+      }
+    }
+  }
+}
+
+TEST(Sweep, ABlockThatChangesNothingTakesNothingFromTheDistribution) {
+  fixtures::TinyDecoderOptions options;
+  options.identity_blocks = {2};
+  const auto model = tiny_decoder(options);
+  const std::vector<PruningPlan> plans{
+      {6, {}, "explicit", ""}, {6, {2}, "explicit", ""}, {6, {3}, "explicit", ""}};
+  const SweepLosses found = sweep(model, random_batch(3, 11, 1), plans, {});
+  EXPECT_EQ(found.divergence_nats->mean[1], (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(found.same_top->mean[1], (std::vector<double>{1, 1, 1}));
+  for (const double divergence : found.divergence_nats->mean[2]) EXPECT_GT(divergence, 1e-4);
+}
+
+TEST(Sweep, WithoutTheWholeModelThereIsNothingToCompareWith) {
+  const std::vector<PruningPlan> plans{{6, {2}, "explicit", ""}, {6, {3}, "explicit", ""}};
+  const SweepLosses found = sweep(tiny_decoder({}), random_batch(3, 11, 1), plans, {});
+  EXPECT_FALSE(found.divergence_nats.has_value());
+  EXPECT_FALSE(found.same_top.has_value());
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, SweepOf,
                          ::testing::Combine(::testing::Range<uint64_t>(1, 6),
                                             ::testing::Values(models::Dtype::kFp32,
@@ -132,7 +205,8 @@ TEST_P(PlantedIdentity, IsFoundBySimilarityAndItsRemovalLeavesTheLogitsBitEqual)
     ASSERT_EQ(plan.removed, std::vector<int64_t>{GetParam()}) << strategy;
     const auto pruned = apply(model, plan);
     EXPECT_EQ(pruned.block_count(), 5);
-    EXPECT_EQ(pruned.block(0)->down.data_ptr(), model.block(GetParam() == 0 ? 1 : 0)->down.data_ptr())
+    EXPECT_EQ(pruned.block(0)->down.data_ptr(),
+              model.block(GetParam() == 0 ? 1 : 0)->down.data_ptr())
         << "weights are shared";
     const auto logits_of = [&](const models::Decoder& decoder) {
       at::Tensor x = decoder.embed(at::tensor(documents.tokens, at::kLong).view({4, 16}));
