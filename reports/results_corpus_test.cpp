@@ -2,43 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-
+#include "base/corpus_testing.h"
 #include "base/file.h"
-#include "base/rng.h"
 #include "reports/fuzz_target.h"
 #include "reports/report.h"
 
 namespace plumb::reports {
 namespace {
 
-std::vector<std::string> corpus() {
-  std::vector<std::string> seeds;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(PLUMB_SOURCE_DIR "/fixtures/fuzz/results"))
-    seeds.push_back(read_file(entry.path()));
-  std::ranges::sort(seeds);  // the order of a folder is the machine's
-  return seeds;
-}
-
 TEST(ResultsCorpus, IsReadOrRefusedWhateverChanges) {
-  const std::vector<std::string> seeds = corpus();
+  const auto seeds = plumb::testing::corpus(PLUMB_SOURCE_DIR "/fixtures", "results");
   ASSERT_GE(seeds.size(), 4u);
-  for (uint64_t round = 0; round < 2000; ++round) {
-    Rng rng(5, round);
-    std::string bytes = seeds[round % seeds.size()];
-    // The first rounds as they are.
-    for (uint64_t changes = round < seeds.size() ? 0 : 1 + rng.below(3);
-         changes > 0 && !bytes.empty(); --changes) {
-      const size_t at = rng.below(bytes.size());
-      if (rng.below(2) == 0)
-        bytes.erase(at, 1 + rng.below(12));
-      else
-        bytes[at] = static_cast<char>(rng.below(256));
-    }
-    EXPECT_NO_THROW(fuzz::results(bytes)) << bytes;
-  }
+  plumb::testing::expect_read_or_refused(seeds, 2000, 5, fuzz::results);
 }
 
 TEST(ResultsCorpus, HasAFileThatIsSound) {

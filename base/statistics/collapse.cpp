@@ -13,23 +13,6 @@ namespace {
 constexpr double kClearBic = 6;
 constexpr double kMostAtRangeEnd = 0.05;
 
-std::vector<double> shares_of(std::span<const int64_t> right, int64_t questions) {
-  std::vector<double> shares;
-  for (const int64_t count : right)
-    shares.push_back(static_cast<double>(count) / static_cast<double>(questions));
-  return shares;
-}
-
-/// Inverse binomial variances, the shares drawn off 0 and 1 by half an answer.
-std::vector<double> precisions(std::span<const int64_t> right, int64_t questions) {
-  std::vector<double> weights;
-  for (const int64_t count : right) {
-    const double share = (static_cast<double>(count) + 0.5) / (static_cast<double>(questions) + 1);
-    weights.push_back(0.25 / (share * (1 - share)));
-  }
-  return weights;
-}
-
 std::vector<ShapeScore> score_shapes(const CurvePoints& points, const Collapse& fits,
                                      bool known_floor) {
   const auto score = [&](const char* shape, double squares, int parameters) {
@@ -55,22 +38,25 @@ bool beats_line(const std::vector<ShapeScore>& shapes) {
 }
 
 /// Bias-corrected percentile interval of an estimate from its draws.
-Interval interval_of(double estimate, std::vector<double>& draws, const CollapseOptions& options) {
+/// `within`: what of the questions are drawn within.
+Interval interval_of(double estimate, std::vector<double>& draws, const CollapseOptions& options,
+                     const char* within) {
   for (double& draw : draws) draw -= estimate;
   const BcaEnds ends = bca_interval(draws, 0, options.level);
   return {estimate + ends.low, estimate + ends.high, options.level,
-          text("bias-corrected percentile by question, ", options.draws, " draws, seed ",
-               options.seed)};
+          text("bias-corrected percentile by question", within, ", ", options.draws,
+               " draws, seed ", options.seed)};
 }
 
 void add_intervals(Collapse& fits, const CurvePoints& points, const LogisticFitter& fitter,
                    const Answers& answers, const CollapseOptions& options) {
-  const std::vector<int64_t> counts = resample_right(answers, options.draws, options.seed);
+  const std::vector<double> resampled = resample_accuracies(answers, options.draws, options.seed);
   const auto width = static_cast<size_t>(answers.points);
   std::vector<double> centres, widths, breaks;
   int64_t at_end = 0;
-  for (size_t begin = 0; begin < counts.size(); begin += width) {
-    const auto shares = shares_of(std::span(counts).subspan(begin, width), answers.questions());
+  const char* const within = answers.groups.empty() ? "" : " within groups";
+  for (size_t begin = 0; begin < resampled.size(); begin += width) {
+    const std::span shares = std::span(resampled).subspan(begin, width);
     const LogisticFit fit = fitter.fit(shares);
     at_end += fit.centre <= points.x.front() || fit.centre >= points.x.back();
     centres.push_back(fit.centre);
@@ -78,9 +64,9 @@ void add_intervals(Collapse& fits, const CurvePoints& points, const LogisticFitt
     breaks.push_back(fit_segmented({points.x, shares, points.weights}).breakpoint);
   }
   fits.at_range_end = static_cast<double>(at_end) / static_cast<double>(options.draws);
-  fits.f0 = interval_of(fits.logistic.centre, centres, options);
-  fits.breakpoint = interval_of(fits.segmented.breakpoint, breaks, options);
-  fits.width = interval_of(std::log(fits.logistic.width), widths, options);
+  fits.f0 = interval_of(fits.logistic.centre, centres, options, within);
+  fits.breakpoint = interval_of(fits.segmented.breakpoint, breaks, options, within);
+  fits.width = interval_of(std::log(fits.logistic.width), widths, options, within);
   fits.width.low = std::exp(fits.width.low);
   fits.width.high = std::exp(fits.width.high);
 }
@@ -89,9 +75,8 @@ void add_intervals(Collapse& fits, const CurvePoints& points, const LogisticFitt
 
 Collapse fit_collapse(std::span<const double> removed, const Answers& answers,
                       const CollapseOptions& options) {
-  const std::vector<int64_t> right = count_right(answers);
-  const std::vector<double> shares = shares_of(right, answers.questions());
-  const std::vector<double> weights = precisions(right, answers.questions());
+  const std::vector<double> shares = accuracies(answers);
+  const std::vector<double> weights = precisions(answers);
   const CurvePoints points{removed, shares, weights};
   require_points(points);
   if (!(options.level > 0 && options.level < 1))

@@ -34,8 +34,8 @@ struct ShapeScore {
 ///
 ///     a(f) = c + (A - c) / (1 + exp((f - f0) / w)),   0 <= c <= A <= 1
 ///
-/// Fits weigh each point by the inverse of its binomial variance. Intervals resample whole
-/// questions, so what the points share stays shared; they are percentile intervals corrected for
+/// Fits weigh each point by the inverse of its binomial variance. Where the answers have groups,
+/// a(f) is the mean of the groups' accuracies. Intervals resample whole questions, within groups, so what the points share stays shared; they are percentile intervals corrected for
 /// bias, as a resample's curve is rougher than the sample's.
 struct Collapse {
   LogisticFit logistic;    ///< centre = f0, width = w

@@ -102,6 +102,24 @@ TEST(Collapse, TakesAKnownFloor) {
   EXPECT_NE(fit_collapse(removed, {rows, 20}, {.draws = 100}).logistic.lower, 0.25);
 }
 
+TEST(Collapse, OfGroupsIsThatOfTheirMean) {
+  // 4,000 questions follow the truth, 400 stay at 0.25: half way between is where the mean of both begins.
+  const auto removed = fractions(29);
+  auto rows = latent_answers(4000, curve_of(kTruth, removed), 0.6, 7);
+  const auto flat = latent_answers(400, std::vector<double>(29, 0.25), 0.6, 8);
+  rows.insert(rows.end(), flat.begin(), flat.end());
+  std::vector<int64_t> groups(4400, 0);
+  std::fill(groups.begin() + 4000, groups.end(), 1);
+  const Collapse all = fit_collapse(removed, {rows, 29}, {.draws = 200});
+  const Collapse mean = fit_collapse(removed, {rows, 29, groups}, {.draws = 200});
+  // The errors of the mean at a point are sqrt(0.65 0.35 / 4000 + 0.25 0.75 / 400) / 2 = 0.011.
+  EXPECT_NEAR(mean.logistic.upper, (0.65 + 0.25) / 2, 0.03);
+  EXPECT_NEAR(all.logistic.upper, (0.65 * 4000 + 0.25 * 400) / 4400, 0.03);
+  EXPECT_LT(mean.f0.low, 0.45);
+  EXPECT_GT(mean.f0.high, 0.45);
+  EXPECT_NE(mean.f0.method, all.f0.method);
+}
+
 TEST(Collapse, IsAFunctionOfItsArguments) {
   const auto removed = fractions(12);
   const auto rows = latent_answers(300, curve_of(kTruth, removed), 0.6, 6);

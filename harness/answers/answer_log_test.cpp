@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "base/corpus_testing.h"
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/testing.h"
 #include "fixtures/formats/tiny_model.h"
 #include "harness/answers/answers_testing.h"
@@ -148,24 +148,9 @@ TEST(AnswerLogs, AreReadFromFilesAndFolders) {
 
 // The seeds of the fuzzer, as they are and changed a little; cmake/fuzz searches for more.
 TEST(AnswerLogs, AreReadOrRefusedWhateverChanges) {
-  std::vector<std::string> seeds;
-  for (const auto& entry : fs::directory_iterator(PLUMB_SOURCE_DIR "/fixtures/fuzz/answers"))
-    seeds.push_back(read_file(entry.path()));
-  std::ranges::sort(seeds);  // the order of a folder is the machine's
+  const auto seeds = plumb::testing::corpus(PLUMB_SOURCE_DIR "/fixtures", "answers");
   ASSERT_GE(seeds.size(), 6u);
-  for (uint64_t round = 0; round < 2000; ++round) {
-    Rng rng(9, round);
-    std::string bytes = seeds[round % seeds.size()];
-    for (uint64_t changes = round < seeds.size() ? 0 : 1 + rng.below(3);
-         changes > 0 && !bytes.empty(); --changes) {
-      const size_t at = rng.below(bytes.size());
-      if (rng.below(2) == 0)
-        bytes.erase(at, 1 + rng.below(12));
-      else
-        bytes[at] = static_cast<char>(rng.below(256));
-    }
-    EXPECT_NO_THROW(fuzz::answers(bytes)) << bytes;
-  }
+  plumb::testing::expect_read_or_refused(seeds, 2000, 9, fuzz::answers);
 }
 
 }  // namespace
