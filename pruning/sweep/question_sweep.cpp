@@ -1,6 +1,5 @@
 #include "pruning/sweep/question_sweep.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -16,12 +15,6 @@ namespace {
 using metrics::Reading;
 using metrics::Request;
 using models::Decoder;
-
-at::Tensor index_tensor(std::span<const int64_t> values) {
-  at::Tensor out = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
-  std::copy(values.begin(), values.end(), out.mutable_data_ptr<int64_t>());
-  return out;
-}
 
 /// Packs of questions on their way through the trie, and what they give.
 class Scores : public WalkedSteps {
@@ -137,8 +130,7 @@ class Scores : public WalkedSteps {
                       std::span<const double> numbers) const {
     for (size_t i = 0; i < numbers.size(); ++i) {
       if (std::isfinite(numbers[i])) continue;
-      const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
-      const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
+      const PruningPlan& plan = plans_[trie_.asked(distinct)];
       throw Error(ErrorKind::kInput, text("plan '", plan.strategy, "', n = ", plan.removed_count(),
                                           ", gives choice ", pack.values[i].choice, " of question ",
                                           pack.values[i].request, " the value ", numbers[i],

@@ -1,12 +1,10 @@
 #include "pruning/sweep/sweep.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
 #include "pruning/sweep/positions.h"
@@ -51,12 +49,6 @@ void require_usable(const Decoder& decoder, const TokenBatch& documents,
   if (plans.front().block_count != decoder.block_count())
     throw Error(ErrorKind::kUsage, text("the plans are for ", plans.front().block_count,
                                         " blocks, but the model has ", decoder.block_count()));
-}
-
-at::Tensor index_tensor(const std::vector<int64_t>& values) {
-  at::Tensor out = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
-  std::memcpy(out.mutable_data_ptr<int64_t>(), values.data(), values.size() * sizeof(int64_t));
-  return out;
 }
 
 Step make_step(const TokenBatch& documents, int64_t first, const SweepOptions& options) {
@@ -235,8 +227,7 @@ class Losses : public WalkedSteps {
 
   [[noreturn]] void fail_at(size_t distinct, int64_t document, Measure measure,
                             double value) const {
-    const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), distinct);
-    const PruningPlan& plan = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
+    const PruningPlan& plan = plans_[trie_.asked(distinct)];
     throw Error(
         ErrorKind::kInput,
         text("the ", measure == kLoss ? "loss" : "divergence from the whole model", " of plan '",

@@ -34,6 +34,11 @@ void order_children(DepthTrie& trie, size_t index) {
 
 }  // namespace
 
+size_t DepthTrie::asked(size_t plan) const {
+  return static_cast<size_t>(std::find(distinct_of.begin(), distinct_of.end(), plan) -
+                             distinct_of.begin());
+}
+
 DepthTrie make_trie(std::span<const PruningPlan> plans) {
   DepthTrie trie;
   trie.nodes.emplace_back();

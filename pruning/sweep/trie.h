@@ -26,6 +26,8 @@ struct DepthTrie {
   std::vector<std::vector<int64_t>> distinct;  ///< kept blocks of each distinct plan
   std::vector<size_t> distinct_of;             ///< for each plan as asked: which distinct one it is
 
+  /// The first plan as asked that is this distinct one: what a message names.
+  size_t asked(size_t plan) const;
   int64_t block_evaluations() const { return static_cast<int64_t>(nodes.size()) - 1; }
   /// Activations [B, T, D] that a walk holds at most: 2 for all n of `simple`, whatever L.
   int64_t peak_activations() const { return nodes.front().activations; }

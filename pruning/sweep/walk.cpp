@@ -1,5 +1,7 @@
 #include "pruning/sweep/walk.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <compare>
 #include <utility>
@@ -95,6 +97,12 @@ int64_t TrieWalk::key(size_t node, size_t step) const {
 
 int64_t TrieWalk::time(int64_t block, size_t step) const {
   return block * static_cast<int64_t>(steps_->count()) + static_cast<int64_t>(step);
+}
+
+at::Tensor index_tensor(std::span<const int64_t> values) {
+  at::Tensor out = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
+  std::copy(values.begin(), values.end(), out.mutable_data_ptr<int64_t>());
+  return out;
 }
 
 }  // namespace plumb::pruning

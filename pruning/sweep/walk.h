@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -70,5 +71,8 @@ class TrieWalk {
   WalkedSteps* steps_ = nullptr;
   int64_t done_ = 0;
 };
+
+/// int64 [values], of its own memory: rows to select, tokens to embed.
+at::Tensor index_tensor(std::span<const int64_t> values);
 
 }  // namespace plumb::pruning

@@ -92,8 +92,7 @@ class Writing {
       std::copy(written[i].begin(), written[i].end(), out.subspan(i * width_).begin());
     numbers_.measured(step);
   } catch (const Error& error) {
-    const auto asked = std::find(trie_.distinct_of.begin(), trie_.distinct_of.end(), plan);
-    const PruningPlan& named = plans_[static_cast<size_t>(asked - trie_.distinct_of.begin())];
+    const PruningPlan& named = plans_[trie_.asked(plan)];
     throw error.within(text("plan '", named.strategy, "', n = ", named.removed_count(),
                             ", questions from ", step * per_step_));
   }
