@@ -90,13 +90,29 @@ uint64_t comparison_bytes(const MemoryNeeds& n, uint64_t activation) {
          static_cast<uint64_t>(n.threads) * std::min(kPanels * panel, std::max(kKept, panel));
 }
 
+/// Activations of one step that are open at once in a walk, and that wait at the most where blocks come and go.
+std::pair<int64_t, int64_t> walked(const MemoryNeeds& n, bool pin_last) {
+  const int64_t L = n.config.block_count;
+  if (n.trie == nullptr) return {L, L};
+  return {n.trie->peak_activations(), peak_waiting(*n.trie, L, pin_last)};
+}
+
+PassBytes question_bytes(const MemoryNeeds& n, uint64_t element, bool pin_last) {
+  const auto [packs, rows] = n.questions;
+  if (packs == 0) return {};
+  const uint64_t activation = unsigned_product({rows, n.config.width}) * element;
+  const auto [open, waiting] = walked(n, pin_last);
+  // Input, output, the rows that are read, and those whose logits are made.
+  return {4 * activation + kernel_bytes(n.config, 1, rows, element, n.threads),
+          static_cast<uint64_t>(open) * activation,
+          static_cast<uint64_t>(waiting * packs) * activation};
+}
+
 PassBytes sweep_bytes(const MemoryNeeds& n, uint64_t element, bool pin_last) {
   const auto [documents, T] = n.sweep;
   if (documents == 0) return {};
-  const int64_t L = n.config.block_count;
   const uint64_t activation = unsigned_product({n.documents_per_step, T, n.config.width}) * element;
-  const int64_t open = n.trie != nullptr ? n.trie->peak_activations() : L;
-  const int64_t waiting = n.trie != nullptr ? peak_waiting(*n.trie, L, pin_last) : L;
+  const auto [open, waiting] = walked(n, pin_last);
   // Input, output, and the rows that predict.
   return {3 * activation + kernel_bytes(n.config, n.documents_per_step, T, element, n.threads) +
               comparison_bytes(n, activation),
@@ -136,6 +152,7 @@ MemoryPlan parts_of(const MemoryNeeds& n, uint64_t limit_bytes) {
   constexpr uint64_t kCheckedRows = 128;
   plan.working_bytes =
       std::max({profile_bytes(n, element).working, sweep_bytes(n, element, false).working,
+                question_bytes(n, element, false).working,
                 kCheckedRows * static_cast<uint64_t>(c.vocabulary_size) * 4}) +
       loading_bytes(c, element) + kSlackBytes;
   plan.state_bytes = state_bytes(n, element);
@@ -143,6 +160,17 @@ MemoryPlan parts_of(const MemoryNeeds& n, uint64_t limit_bytes) {
 }
 
 }  // namespace
+
+int64_t rows_of_a_pack(const ModelConfig& config, models::Dtype dtype, uint64_t limit_bytes) {
+  const uint64_t element = c10::elementSize(models::scalar_type(dtype));
+  const uint64_t row = static_cast<uint64_t>(config.width) * element;
+  const auto rows =
+      std::clamp<int64_t>(static_cast<int64_t>((uint64_t{1} << 26) / row), 4096, 32768);
+  if (limit_bytes == 0) return rows;
+  constexpr int64_t kSome = 8192, kFewest = 512;
+  const uint64_t each = 4 * row + kernel_bytes(config, 1, kSome, element, 0) / kSome;
+  return std::min(rows, std::max(kFewest, static_cast<int64_t>(limit_bytes / 8 / each)));
+}
 
 int64_t peak_waiting(const pruning::DepthTrie& trie, int64_t block_count, bool pin_last) {
   const auto keeps = [&](size_t node) {
@@ -166,10 +194,21 @@ int64_t peak_waiting(const pruning::DepthTrie& trie, int64_t block_count, bool p
   return most;
 }
 
+namespace {
+
+/// Of a model that is held; one task or the documents are walked at a time.
+uint64_t waiting_resident(const MemoryNeeds& n) {
+  const uint64_t element = element_bytes(n);
+  return std::max(sweep_bytes(n, element, false).waiting_resident,
+                  question_bytes(n, element, false).waiting_resident);
+}
+
+}  // namespace
+
 uint64_t resident_need(const MemoryNeeds& needs) {
   const MemoryPlan parts = parts_of(needs, 0);
   return parts.baseline_bytes + parts.working_bytes + parts.state_bytes + parts.weight_bytes +
-         sweep_bytes(needs, element_bytes(needs), false).waiting_resident;
+         waiting_resident(needs);
 }
 
 MemoryPlan plan_memory(const MemoryNeeds& n, uint64_t limit_bytes) {
@@ -186,13 +225,13 @@ MemoryPlan plan_memory(const MemoryNeeds& n, uint64_t limit_bytes) {
     throw Error(ErrorKind::kResource,
                 text("a memory limit of ", bytes_text(limit_bytes),
                      " is too small for this model: two blocks, the head and one step of "
-                     "documents need ",
+                     "documents or one pack of questions need ",
                      bytes_text(plan.least_limit_bytes), " (", plan.least_limit_bytes,
-                     " bytes); raise --memory-limit to that, or lower --documents-per-step or "
-                     "--max-tokens"));
+                     " bytes); raise --memory-limit to that, or lower --documents-per-step, "
+                     "--max-tokens or the setting rows_per_pack"));
   if (resident <= limit_bytes) {
     plan.held_bytes = plan.read_bytes = plan.weight_bytes;
-    plan.waiting_bytes = plan.room_bytes = sweep_bytes(n, element, false).waiting_resident;
+    plan.waiting_bytes = plan.room_bytes = waiting_resident(n);
     plan.peak_bytes = resident;
     return plan;
   }
@@ -200,13 +239,16 @@ MemoryPlan plan_memory(const MemoryNeeds& n, uint64_t limit_bytes) {
   plan.pin_last = others + weights_held(1) <= limit_bytes;
   const uint64_t pinned = plan.pin_last ? 1 : 0;
   plan.held_bytes = weights_held(pinned);
-  plan.waiting_bytes = std::max(profile_bytes(n, element).waiting_streamed,
-                                sweep_bytes(n, element, plan.pin_last).waiting_streamed);
+  plan.waiting_bytes = std::max({profile_bytes(n, element).waiting_streamed,
+                                 sweep_bytes(n, element, plan.pin_last).waiting_streamed,
+                                 question_bytes(n, element, plan.pin_last).waiting_streamed});
   const uint64_t least = others + plan.held_bytes;
   plan.room_bytes = std::min(plan.waiting_bytes, limit_bytes - least);
   plan.spilled_bytes = plan.waiting_bytes - plan.room_bytes;
   plan.peak_bytes = least + plan.room_bytes;
-  const uint64_t passes = (n.profile.documents > 0 ? 1u : 0u) + (n.sweep.documents > 0 ? 1u : 0u);
+  uint64_t passes = 0;
+  for (const PassNeeds& pass : {n.profile, n.sweep, n.questions})
+    passes += pass.documents > 0 ? 1 : 0;
   plan.read_bytes = plan.head_bytes + (passes * (L - pinned) + pinned) * plan.block_bytes;
   return plan;
 }

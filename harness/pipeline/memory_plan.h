@@ -28,6 +28,7 @@ struct MemoryNeeds {
   uint64_t baseline_bytes = 0;  ///< resident before the model is loaded: libtorch, tokenizer, texts
   PassNeeds profile;
   PassNeeds sweep;
+  PassNeeds questions;  ///< packs of questions, one at a time, and the most rows of one
   const pruning::DepthTrie* trie =
       nullptr;  ///< of the sweep; null where its plans are not known yet
 };
@@ -54,7 +55,7 @@ struct MemoryPlan {
   uint64_t spilled_bytes = 0;  ///< size of that file at the most
   uint64_t peak_bytes = 0;     ///< predicted peak of the process; at most limit_bytes
   uint64_t read_bytes =
-      0;  ///< weights read from the file in all, as decoded; profile and sweep are a pass each
+      0;  ///< weights read from the file in all, as decoded; profile, sweep and questions are a pass each
   uint64_t least_limit_bytes = 0;  ///< the least limit that this would run under
 };
 
@@ -65,6 +66,11 @@ MemoryPlan plan_memory(const MemoryNeeds& needs, uint64_t limit_bytes);
 
 /// What it takes to hold everything.
 uint64_t resident_need(const MemoryNeeds& needs);
+
+/// Rows of a pack of questions: so many that an activation takes 64 MB at most, no fewer than what keeps a header's share
+/// small; under a limit (0: none) no more than an eighth of it can be worked on with. A function of its arguments alone.
+int64_t rows_of_a_pack(const models::ModelConfig& config, models::Dtype dtype,
+                       uint64_t limit_bytes);
 
 /// Activations [B, T, D] that wait at the most, for every step of documents: what a sweep over blocks that come and go
 /// keeps between them. 0 where every block is held.

@@ -95,6 +95,47 @@ TEST(MemoryPlan, NeverExceedsItsLimitAndLosesNoActivation) {
   for (const int seen : {streamed, pinned, spilled}) EXPECT_GT(seen, 50);
 }
 
+TEST(MemoryPlan, CountsPacksOfQuestionsWhereTheyAreTheLargerPass) {
+  MemoryNeeds n = needs();
+  n.profile.documents = n.sweep.documents = 0;
+  const auto need_of = [&](int64_t packs, int64_t rows) {
+    n.questions = {packs, rows};
+    return resident_need(n);
+  };
+  const uint64_t none = need_of(0, 0), few = need_of(1, 4096), many = need_of(1, 8192);
+  // Every plan of the trie may hold its activations, two bytes a value.
+  const uint64_t activations = uint64_t{4096} * 4096 * 2 * 32;
+  EXPECT_GT(few, none + activations);
+  EXPECT_GT(many, few + activations);
+  EXPECT_EQ(need_of(7, 4096), few) << "packs are walked one after the other";
+  n.questions = {7, 4096};
+  const MemoryPlan streamed = plan_memory(n, plan_memory(n, few).least_limit_bytes);
+  EXPECT_TRUE(streamed.streamed);
+  EXPECT_EQ(streamed.waiting_bytes, 7 * activations) << "together where blocks come and go";
+  n.sweep.documents = 24;
+  EXPECT_GE(resident_need(n), few);
+}
+
+TEST(MemoryPlan, PacksGrowWithTheWidthsRoomAndShrinkWithTheLimit) {
+  const models::ModelConfig config = needs().config;
+  const auto rows = [&](uint64_t limit) {
+    return rows_of_a_pack(config, models::Dtype::kBf16, limit);
+  };
+  EXPECT_EQ(rows(0), (int64_t{1} << 26) / (4096 * 2));
+  EXPECT_EQ(rows(uint64_t{64} << 30), rows(0));
+  EXPECT_LT(rows(uint64_t{1} << 30), rows(0));
+  EXPECT_LT(rows(uint64_t{512} << 20), rows(uint64_t{1} << 30));
+  EXPECT_EQ(rows(1), 512);
+  MemoryNeeds n = needs();
+  n.profile.documents = n.sweep.documents = 0;
+  n.questions = {1, rows(uint64_t{1} << 30)};
+  MemoryNeeds without = n;
+  without.questions = {};
+  const uint64_t working = plan_memory(n, uint64_t{64} << 30).working_bytes -
+                           plan_memory(without, uint64_t{64} << 30).working_bytes;
+  EXPECT_LE(working, (uint64_t{1} << 30) / 8 + (uint64_t{8} << 20)) << "threads' own beside it";
+}
+
 TEST(MemoryPlan, CountsTheActivationsOfABranchFromItsBlockToItsLastChild) {
   const auto trie_of = [](const std::vector<std::vector<int64_t>>& removed) {
     std::vector<pruning::PruningPlan> plans;

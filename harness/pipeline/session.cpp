@@ -58,6 +58,10 @@ models::Decoder Session::decoder_of(const models::Checkpoint& checkpoint) {
                 experiment_, experiment_.memory_limit_bytes);
 }
 
+void Session::expect_packs(int64_t packs, int64_t rows) {
+  packs_ = {std::max(packs_.documents, packs), std::max(packs_.tokens, rows)};
+}
+
 const MemoryPlan& Session::memory_plan() {
   if (plan_) return *plan_;
   MemoryNeeds needs;
@@ -69,6 +73,7 @@ const MemoryPlan& Session::memory_plan() {
     needs.profile = {text.limit, text.max_tokens};
   if (!experiment_.validation.file.empty())
     needs.sweep = {experiment_.validation.limit, experiment_.validation.max_tokens};
+  needs.questions = packs_;
   malloc_trim(0);
   needs.baseline_bytes = metrics::resident_bytes();
   plan_ = harness::plan_memory(needs, experiment_.memory_limit_bytes > 0

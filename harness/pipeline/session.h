@@ -36,6 +36,8 @@ class Session {
   /// Another model of this one's family and no larger, such as a pruned copy, held in the same way. The session's own
   /// decoder is dropped first: there is memory for one.
   models::Decoder decoder_of(const models::Checkpoint& checkpoint);
+  /// Packs of questions, of at most so many rows, that one task will need: counts where no memory plan was made yet.
+  void expect_packs(int64_t packs, int64_t rows);
   /// Made once, when it is first asked for; texts that are read before count in its baseline.
   const MemoryPlan& memory_plan();
   bool has_memory_plan() const { return plan_.has_value(); }
@@ -55,6 +57,7 @@ class Session {
   std::optional<models::Checkpoint> checkpoint_;
   std::jthread hashing_;
   std::optional<models::Tokenizer> tokenizer_;
+  PassNeeds packs_;
   std::optional<MemoryPlan> plan_;
   std::optional<models::Decoder> decoder_;
   std::map<std::filesystem::path, InputFile> text_files_;

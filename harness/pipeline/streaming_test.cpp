@@ -114,6 +114,30 @@ TEST_F(MemoryLimit, ThatIsTooSmallIsExitSixWithTheOneThatDoes) {
   EXPECT_EQ(taken.exit_code, 0) << taken.err;
 }
 
+TEST_F(MemoryLimit, IsKeptByQuestionsToo) {
+  fixtures::put(path("own.jsonl"), tiny_questions(16));
+  const std::vector<std::string> eval{"eval",
+                                      "--strategies",
+                                      "simple",
+                                      "--n",
+                                      "0-6:3",
+                                      "--tasks",
+                                      "multiple_choice",
+                                      "--data",
+                                      "multiple_choice=" + path("own.jsonl")};
+  const auto whole = run(eval, "eval-whole", "64GiB").at("run");
+  EXPECT_FALSE(whole.at("memory").at("streamed"));
+  EXPECT_LE(whole.at("peak_resident_bytes"), whole.at("memory").at("peak_bytes"));
+  const uint64_t least =
+      whole.at("memory").at("least_limit_bytes").get<uint64_t>() + (uint64_t{2} << 20);
+  const auto tight = run(eval, "eval", std::to_string(least)).at("run");
+  EXPECT_TRUE(tight.at("memory").at("streamed"));
+  EXPECT_LE(tight.at("peak_resident_bytes"), least);
+  expect_same_file("eval/accuracy.csv", "eval-whole/accuracy.csv");
+  expect_same_file("eval/questions/multiple_choice.jsonl",
+                   "eval-whole/questions/multiple_choice.jsonl");
+}
+
 TEST_F(MemoryLimit, LetsActivationsThatDoNotFitWaitOnTheDiskOfTheResults) {
   const std::vector<std::string> sweep{"sweep", "--strategies", "simple,random", "--n", "0-6"};
   run(sweep, "held", "64GiB");
@@ -157,8 +181,9 @@ TEST_F(MemoryLimit, LeavesARunItsVerdictsButThoseOfTheCost) {
   const auto bytes = [&](const char* key) { return whole.at("memory").at(key).get<uint64_t>(); };
   const uint64_t tight = bytes("peak_bytes") - kBlocks / 2 * bytes("block_bytes");
   const auto json =
-      run({"run", "--calibration", text_file(), "--n", "0-6:3", "--set", "cost.n=0-6:2"}, "run",
-          std::to_string(tight));
+      run({"run", "--calibration", text_file(), "--n", "0-6:3", "--set", "cost.n=0-6:2", "--set",
+           "questions.limit=24", "--set", "rows_per_pack=1024"},
+          "run", std::to_string(tight));
   std::map<std::string, std::string> outcomes;
   for (const auto& verdict : json.at("verdicts"))
     outcomes[verdict.at("claim")] = verdict.at("verdict");
