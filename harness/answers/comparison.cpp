@@ -171,13 +171,6 @@ std::vector<std::string> tasks_of(const AnswerLog& a, const AnswerLog& b,
   return names;
 }
 
-/// Whether a task that the program knows has a cluster field which no prompt shows.
-bool has_fixed_groups(const std::string& name) {
-  const metrics::Task* task = metrics::find_task(name);
-  return task != nullptr && !task->cluster.empty() &&
-         std::ranges::find(task->prompt.fields(), task->cluster) == task->prompt.fields().end();
-}
-
 const TaskLog* find_task(const AnswerLog& log, const std::string& name) {
   const auto found = std::ranges::find(log.tasks, name, &TaskLog::task);
   return found == log.tasks.end() ? nullptr : &*found;
@@ -242,7 +235,8 @@ std::vector<Comparison> compare_logs(const AnswerLog& a, const AnswerLog& b,
     const TaskLog* in_b = find_task(b, name);
     Comparison c;
     c.task = name;
-    c.fixed_groups = has_fixed_groups(name);
+    const metrics::Task* known = metrics::find_task(name);
+    c.fixed_groups = known != nullptr && known->has_fixed_groups();
     if (in_a == nullptr || in_b == nullptr) {
       const char* which = in_a != nullptr   ? "log B has"
                           : in_b != nullptr ? "log A has"

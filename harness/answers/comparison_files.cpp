@@ -3,18 +3,12 @@
 #include <filesystem>
 
 #include "base/csv.h"
+#include "harness/pipeline/accuracy_json.h"
 
 namespace plumb::harness {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json interval_json(const Interval& interval) {
-  return {{"low", interval.low},
-          {"high", interval.high},
-          {"level", interval.level},
-          {"method", interval.method}};
-}
 
 template <typename T>
 Json or_null(const std::optional<T>& value) {

@@ -6,10 +6,6 @@
 namespace plumb::harness {
 namespace {
 
-std::string span(const Interval& interval) {
-  return text("[", number_text(interval.low, 3), ", ", number_text(interval.high, 3), "]");
-}
-
 /// "smoke, acc, similarity:7" or "…, simple:7 of A and similarity:7 of B".
 std::string title(const Comparison& c) {
   std::string out = c.task;
@@ -45,9 +41,10 @@ std::vector<Record> evidence(const Comparison& c) {
 
 void decide(Comparison& c, const CompareOptions& options) {
   const double limit = -options.margin;
-  const std::string found = text(number_text(c.accuracy_a), " of A, ", number_text(c.accuracy_b),
-                                 " of B: ", number_text(c.difference, 3), " ", span(c.deciding()),
-                                 " over ", c.counts.questions(), " questions; ");
+  const std::string found =
+      text(number_text(c.accuracy_a), " of A, ", number_text(c.accuracy_b),
+           " of B: ", number_text(c.difference, 3), " ", interval_text(c.deciding()), " over ",
+           c.counts.questions(), " questions; ");
   Verdict& verdict = c.verdict;
   if (c.non_inferiority.shown) {
     verdict.kind = VerdictKind::kPass;

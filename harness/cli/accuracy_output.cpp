@@ -15,21 +15,15 @@ bool is_group(const metrics::Task& task) {
   return !task.cluster.empty() && task.shots.same == task.cluster;
 }
 
-std::string p_text(double p) { return p < 1e-4 ? "<0.0001" : number_text(p, 2); }
-
 /// "similarity: f0 = 0.31 [0.28, 0.35] of the blocks removed, width 0.02 [0.01, 0.03]; ..."
 std::string curve_text(const AccuracyCurve& curve) {
   if (!curve.not_run.empty())
     return text(curve.strategy, ": no collapse is fitted: ", curve.not_run);
-  const auto interval = [](double value, const Interval& i) {
-    return text(number_text(value, 3), " [", number_text(i.low, 3), ", ", number_text(i.high, 3),
-                "]");
-  };
   const Collapse& c = *curve.collapse;
   return text(
       curve.strategy, ": ",
-      c.shown ? text("collapses at f0 = ", interval(c.logistic.centre, c.f0),
-                     " of the blocks removed, width ", interval(c.logistic.width, c.width))
+      c.shown ? text("collapses at f0 = ", with_interval(c.logistic.centre, c.f0),
+                     " of the blocks removed, width ", with_interval(c.logistic.width, c.width))
               : std::string("no collapse is shown; a line, or a fall that goes on, fits as well"),
       "; shown to lose less than ", kFlatMargin, " up to n = ", curve.flat_to,
       "; never rising: p = ", p_text(curve.falling->p));
@@ -38,9 +32,8 @@ std::string curve_text(const AccuracyCurve& curve) {
 std::string difference_text(const AccuracySummary& s, size_t plan) {
   for (const PlanComparison& c : s.against_whole)
     if (c.plan == plan)
-      return text("  ", number_text(c.pair.difference, 3), " [",
-                  number_text(c.pair.interval.low, 3), ", ", number_text(c.pair.interval.high, 3),
-                  "], p ", p_text(c.pair.p_holm));
+      return text("  ", with_interval(c.pair.difference, c.pair.interval), ", p ",
+                  p_text(c.pair.p_holm));
   return "";
 }
 
@@ -61,11 +54,6 @@ std::vector<Evaluated> with_summaries(const std::vector<TaskEvaluation>& evaluat
 Json task_json(const Evaluated& task) {
   const TaskEvaluation& e = task.evaluation;
   const AskedTask& asked = e.asked;
-  int64_t dropped = 0, cut = 0;
-  for (const metrics::Request& request : asked.requests) {
-    dropped += request.shots_dropped;
-    cut += request.tokens_cut > 0 ? 1 : 0;
-  }
   Json json = {{"task", asked.task.name},
                {"version", asked.task.version},
                {"task_sha256", asked.task.sha256},
@@ -75,8 +63,8 @@ Json task_json(const Evaluated& task) {
                {"file", asked.file},
                {"file_sha256", asked.sha256},
                {"shots", asked.shots},
-               {"shots_dropped", dropped},
-               {"questions_cut", cut},
+               {"shots_dropped", asked.shots_dropped()},
+               {"questions_cut", asked.questions_cut()},
                {"questions", asked.questions.size()},
                {"questions_in_file", asked.questions_in_file},
                {"chance", asked.chance},

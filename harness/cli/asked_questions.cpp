@@ -9,17 +9,6 @@ namespace plumb::harness {
 
 namespace {
 
-std::vector<std::string> parts(const std::string& list) {
-  std::vector<std::string> out(1);
-  for (const char c : list) {
-    if (c == ',')
-      out.emplace_back();
-    else
-      out.back() += c;
-  }
-  return out;
-}
-
 int64_t number_or(const Arguments& arguments, const std::string& flag, int64_t least,
                   int64_t otherwise) {
   return arguments.has(flag) ? whole_number(arguments, flag, least) : otherwise;
@@ -93,7 +82,7 @@ std::vector<AskedTask> ask_tasks(Session& session, const Arguments& arguments,
                     text(flag, " is about questions, and --tasks names no task"));
     return {};
   }
-  const std::vector<std::string> names = parts(list);
+  const std::vector<std::string> names = split_list(list);
   if (arguments.has("--questions") && names.size() > 1)
     throw Error(ErrorKind::kUsage,
                 text("--questions is for one task; ", names.size(), " were asked for"));

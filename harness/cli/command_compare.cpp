@@ -1,7 +1,6 @@
 #include <charconv>
 #include <cstdio>
 #include <map>
-#include <sstream>
 
 #include "base/error.h"
 #include "harness/answers/comparison_files.h"
@@ -42,8 +41,7 @@ CompareOptions options_of(const Arguments& arguments) {
   CompareOptions options;
   options.plan_a = arguments.get("--plan-a").value_or("");
   options.plan_b = arguments.get("--plan-b").value_or("");
-  std::istringstream tasks(arguments.get("--tasks").value_or(""));
-  for (std::string task; std::getline(tasks, task, ',');) options.tasks.push_back(task);
+  options.tasks = split_list(arguments.get("--tasks").value_or(""));
   options.margin = margin_of(arguments);
   if (arguments.has("--seed"))
     options.seed = static_cast<uint64_t>(whole_number(arguments, "--seed", 0));

@@ -7,6 +7,7 @@
 #include "harness/pipeline/sweep_plans.h"
 #include "harness/pipeline/work_journal.h"
 #include "harness/pipeline/work_key.h"
+#include "metrics/cost/cost.h"
 
 namespace plumb::harness {
 
@@ -37,7 +38,10 @@ Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evalu
   json["tasks"] = Json::array();
   for (const Evaluated& task : tasks) json["tasks"].push_back(task_json(task));
   json["lm_eval"] = lm_eval_json(tasks);
-  json["run"] = {{"resumed_steps", resumed_steps}, {"seconds", Json::object()}};
+  json["run"] = {{"resumed_steps", resumed_steps},
+                 {"memory", memory_json(session.memory_plan())},
+                 {"peak_resident_bytes", metrics::peak_resident_bytes()},
+                 {"seconds", Json::object()}};
   for (const Evaluated& task : tasks)
     json["run"]["seconds"][task.evaluation.asked.task.name] = task.evaluation.seconds;
   return json;

@@ -1,6 +1,9 @@
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json_fields.h"
 #include "harness/cli/asked_questions.h"
 #include "harness/cli/common.h"
+#include "harness/cli/model_series.h"
 #include "harness/cli/sweep_output.h"
 #include "harness/pipeline/answered_task.h"
 #include "harness/pipeline/model_source.h"
@@ -10,6 +13,8 @@
 namespace plumb::harness {
 
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 std::vector<Flag> flags() {
   return model_flags() +
@@ -32,7 +37,8 @@ std::vector<Flag> flags() {
          plan_flags();
 }
 
-int run_sweep(const Arguments& arguments, const Console& console) {
+/// One model's sweep; its JSON. Of a series what stands already is not made again.
+Json sweep_model(const Arguments& arguments, const Console& console, bool in_series) {
   Settings settings = settings_from(arguments, flags());
   Experiment experiment = make_experiment(settings);
   const bool documents = !experiment.validation.file.empty();
@@ -45,9 +51,15 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   find_model(experiment, console);
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "", "");
+  const auto plans_csv = arguments.get("--plans");
+  const Json key = in_series ? inputs_key(session, plans_csv, asked, documents) : Json();
+  if (in_series && !arguments.has("--fresh") && stands(out, key)) {
+    console.say("  stands from before; --fresh makes it again");
+    return parse_json(read_file(std::filesystem::path(out) / "sweep.json"));
+  }
   say_detectable(asked, console);
   SweepOutcome outcome;
-  outcome.chosen = choose_plans(session, arguments.get("--plans"), console);
+  outcome.chosen = choose_plans(session, plans_csv, console);
   WorkJournal journal(out, "sweep", work_key(session, outcome.chosen, asked, documents),
                       arguments.has("--fresh"), console);
   outcome.resumed_steps = journal.resumed_steps();
@@ -61,7 +73,7 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   outcome.summaries = summarise_all(outcome.evaluations, experiment.seed);
   outcome.tasks = with_summaries(outcome.evaluations, outcome.summaries);
 
-  const auto json = sweep_json(session, outcome);
+  Json json = sweep_json(session, outcome);
   std::vector<NamedFile> files;
   if (documents) files = sweep_files(*outcome.losses, outcome.plan_losses);
   if (!outcome.evaluations.empty())
@@ -69,9 +81,64 @@ int run_sweep(const Arguments& arguments, const Console& console) {
   files.emplace_back("sweep.json", json.dump(2) + "\n");
   const auto large = question_files(outcome.evaluations);
   journal.publish(files, large);
-  console.result(json);
+  if (in_series) remember_results(out, key);
   say_sweep(outcome, console);
   console.say(wrote(files, out, large));
+  return json;
+}
+
+/// What is there while a series is under way: removed when its tables stand.
+void write_partial(const std::filesystem::path& folder, const std::vector<SeriesModel>& models,
+                   size_t finished) {
+  Json json = {{"finished", Json::array()}, {"to_do", Json::array()}};
+  for (size_t i = 0; i < models.size(); ++i)
+    json[i < finished ? "finished" : "to_do"].push_back(models[i].label);
+  write_file_atomically(folder / "partial.json", json.dump(2) + "\n");
+}
+
+int sweep_series(const Arguments& arguments, const std::vector<std::string>& names,
+                 const Console& console) {
+  const std::vector<SeriesModel> models = series_models(names);
+  // What is wrong with any of them is said before hours of work on the first.
+  std::vector<std::string> paths;
+  for (const SeriesModel& model : models) {
+    paths.push_back(local_model(model.name, console).path.string());
+    models::Checkpoint::open(paths.back());
+  }
+  Arguments first = arguments;
+  first.values["--model"] = {models.front().name};
+  Settings settings = settings_from(first, flags());
+  const std::filesystem::path out = require_out(make_experiment(settings));
+  const RunLock lock(out);
+  Json all = {{"models", Json::array()}};
+  for (size_t i = 0; i < models.size(); ++i) {
+    Arguments one = arguments;
+    one.values["--model"] = {models[i].name};
+    one.values["--out"] = {(out / models[i].label).string()};
+    console.say(text(models[i].label, " (", i + 1, " of ", models.size(), ")"));
+    Json json = sweep_model(one, console, true);
+    write_partial(out, models, i + 1);
+    all["models"].push_back({{"label", models[i].label}, {"sweep", std::move(json)}});
+  }
+  auto files = joined_tables(out, models);
+  Json index = {{"models", Json::array()}};
+  for (size_t i = 0; i < models.size(); ++i)
+    index["models"].push_back({{"label", models[i].label},
+                               {"model", all["models"][i]["sweep"]["model"]},
+                               {"results", models[i].label + "/sweep.json"}});
+  files.emplace_back("models.json", index.dump(2) + "\n");
+  publish(files, out);
+  std::filesystem::remove(out / "partial.json");
+  console.result(all);
+  console.say(wrote(files, out.string()));
+  return 0;
+}
+
+int run_sweep(const Arguments& arguments, const Console& console) {
+  const auto names = arguments.values.find("--model");
+  if (names != arguments.values.end() && names->second.size() > 1)
+    return sweep_series(arguments, names->second, console);
+  console.result(sweep_model(arguments, console, false));
   return 0;
 }
 
@@ -81,7 +148,7 @@ Command sweep_command() {
   return {"sweep", "loss and answers of every plan of every strategy, in one walk over the model",
           "plumb sweep --model model.gguf --documents text.jsonl --max-tokens 256 --limit 24 "
           "--tasks mmlu --data data --sample 500 --strategies similarity,simple --n 0-28 "
-          "--out sweep",
+          "--out sweep; again with --model B: both, each in a folder of its own",
           flags(), run_sweep};
 }
 

@@ -159,4 +159,14 @@ std::string number_text(double value, int digits) {
   return out;
 }
 
+std::string interval_text(const Interval& interval) {
+  return text("[", number_text(interval.low, 3), ", ", number_text(interval.high, 3), "]");
+}
+
+std::string with_interval(double value, const Interval& interval) {
+  return text(number_text(value, 3), " ", interval_text(interval));
+}
+
+std::string p_text(double p) { return p < 0.001 ? "< 0.001" : number_text(p, 2); }
+
 }  // namespace plumb::harness

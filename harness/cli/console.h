@@ -65,5 +65,10 @@ std::string duration_text(double seconds);
 std::string bytes_text(uint64_t bytes);
 /// `digits` significant digits.
 std::string number_text(double value, int digits = 4);
+/// "[0.28, 0.35]" and "0.31 [0.28, 0.35]", three significant digits.
+std::string interval_text(const Interval& interval);
+std::string with_interval(double value, const Interval& interval);
+/// "0.012", or "< 0.001": that a p is small is seen, how small a bootstrap's is not.
+std::string p_text(double p);
 
 }  // namespace plumb::harness

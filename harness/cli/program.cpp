@@ -64,7 +64,8 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
       };
       option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
       // Only these may be given again; elsewhere the second value would silently win.
-      if (flag.name == "--set" || flag.name == "--include" || flag.name == "--data")
+      if (flag.name == "--set" || flag.name == "--include" || flag.name == "--data" ||
+          (flag.name == "--model" && command.name == "sweep"))
         option->allow_extra_args(false)->expected(1, 1000);
     }
   }

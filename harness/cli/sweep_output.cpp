@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "harness/pipeline/facts.h"
+#include "metrics/cost/cost.h"
 
 namespace plumb::harness {
 
@@ -64,6 +65,7 @@ Json run_json(Session& session, const SweepOutcome& outcome) {
     run["tokens_per_second"] = sweep->tokens_per_second;
     run["peak_resident_bytes"] = sweep->peak_resident_bytes;
   }
+  if (!outcome.losses) run["peak_resident_bytes"] = metrics::peak_resident_bytes();
   for (const TaskEvaluation& e : outcome.evaluations)
     run["seconds_of_tasks"][e.asked.task.name] = e.seconds;
   return run;

@@ -49,17 +49,6 @@ bool fits(const Setting& setting, const Json& value) {
   return false;
 }
 
-Json split_list(const std::string& words) {
-  Json out = Json::array();
-  size_t begin = 0;
-  while (begin <= words.size() && !words.empty()) {
-    const size_t comma = std::min(words.find(',', begin), words.size());
-    out.push_back(words.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return out;
-}
-
 Json parse_value(const Setting& setting, const std::string& word, const std::string& origin) {
   const auto wrong = [&] { refuse(setting, "'" + word + "'", origin); };
   Json value;
@@ -228,6 +217,19 @@ bool Settings::switch_of(const std::string& key) const { return value(key).get<b
 std::vector<std::string> Settings::list_of(const std::string& key) const {
   const Json& found = value(key);
   return found.is_null() ? std::vector<std::string>{} : found.get<std::vector<std::string>>();
+}
+
+std::vector<std::string> split_list(std::string_view words) {
+  std::vector<std::string> out;
+  if (words.empty()) return out;
+  out.emplace_back();
+  for (const char c : words) {
+    if (c == ',')
+      out.emplace_back();
+    else
+      out.back() += c;
+  }
+  return out;
 }
 
 }  // namespace plumb::harness

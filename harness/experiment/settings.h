@@ -73,4 +73,7 @@ class Settings {
   std::string file_name_;
 };
 
+/// What stands between the commas: {"a", "", "b"} of "a,,b", none of "".
+std::vector<std::string> split_list(std::string_view words);
+
 }  // namespace plumb::harness

@@ -6,11 +6,14 @@ namespace plumb::harness {
 
 using Json = nlohmann::ordered_json;
 
-namespace {
-
 Json interval_json(const Interval& interval) {
-  return {{"low", interval.low}, {"high", interval.high}, {"method", interval.method}};
+  return {{"low", interval.low},
+          {"high", interval.high},
+          {"level", interval.level},
+          {"method", interval.method}};
 }
+
+namespace {
 
 Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
@@ -105,6 +108,7 @@ Json curves_json(const AccuracySummary& s) {
   Json rows = Json::array();
   for (const AccuracyCurve& curve : s.curves) {
     Json row = {{"strategy", curve.strategy}, {"metric", s.answered.metric}};
+    row["average"] = s.over_groups() ? "macro" : "micro";
     row["not_run"] = curve.not_run.empty() ? Json() : Json(curve.not_run);
     row["flat_to_n"] = curve.not_run.empty() ? Json(curve.flat_to) : Json();
     row["collapse"] = curve.collapse ? collapse_json(*curve.collapse) : Json();

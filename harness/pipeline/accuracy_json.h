@@ -7,6 +7,8 @@
 
 namespace plumb::harness {
 
+nlohmann::ordered_json interval_json(const Interval& interval);
+
 /// A row for each plan, the differences to the whole model and to `simple` with it. A key whose number does not exist is
 /// null: none of it is NaN.
 nlohmann::ordered_json accuracies_json(const AccuracySummary& summary);

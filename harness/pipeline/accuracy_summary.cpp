@@ -152,10 +152,12 @@ void fit(AccuracyCurve& curve, const AccuracySummary& s, const SummaryOptions& o
     return;
   }
   const std::vector<uint8_t> right = answers_of(a, curve.plans);
-  const Answers answers{right, static_cast<int64_t>(curve.plans.size())};
+  const auto points = static_cast<int64_t>(curve.plans.size());
+  Answers answers{right, points};
   std::vector<double> removed;
   for (const size_t plan : curve.plans) removed.push_back(s.fraction(plan));
   curve.falling = falling_test(answers, options.draws, options.seed);
+  if (s.over_groups()) answers.groups = a.clusters;
   CollapseOptions collapse;
   collapse.draws = options.draws;
   collapse.seed = options.seed;
@@ -181,6 +183,8 @@ const AccuracyCurve* AccuracySummary::curve(const std::string& strategy) const {
   return nullptr;
 }
 
+bool AccuracySummary::over_groups() const { return answered.role == ClusterRole::kGroups; }
+
 double AccuracySummary::fraction(size_t plan) const {
   return static_cast<double>(answered.plans[plan].n) / static_cast<double>(answered.block_count);
 }
@@ -203,6 +207,13 @@ AccuracySummary summarise(AnsweredTask answered, const SummaryOptions& options) 
     s.curves.push_back(std::move(curve));
   }
   return s;
+}
+
+std::vector<const AccuracySummary*> first_metrics(const std::vector<AccuracySummary>& all) {
+  std::vector<const AccuracySummary*> out;
+  for (const AccuracySummary& s : all)
+    if (out.empty() || out.back()->answered.task != s.answered.task) out.push_back(&s);
+  return out;
 }
 
 }  // namespace plumb::harness

@@ -71,7 +71,7 @@ struct AccuracyCurve {
   std::vector<size_t> plans = {};  ///< by n, ascending, each n once
   std::string not_run = {};        ///< why there is nothing below, or empty
   std::optional<MonotoneTest> falling = {};
-  std::optional<Collapse> collapse = {};
+  std::optional<Collapse> collapse = {};  ///< of kGroups that of the macro average
   /// Largest n such that it and every smaller one is shown to be flat; 0 where the first is not.
   int64_t flat_to = 0;
 };
@@ -88,6 +88,8 @@ struct AccuracySummary {
   std::vector<PlanComparison> against_simple;  ///< of the others' plans that differ from simple's
   std::vector<AccuracyCurve> curves;           ///< by strategy, in the order of the plans
 
+  /// Whether collapses are those of the macro average, which the paper's are.
+  bool over_groups() const;
   const AccuracyCurve* curve(const std::string& strategy) const;
   double fraction(size_t plan) const;  ///< n / L
 };
@@ -100,5 +102,8 @@ struct SummaryOptions {
 /// Error{kInvariant} for no plans or questions, unequal numbers of them, an answer that is neither 0
 /// nor 1, or a chance outside of [0, 1).
 AccuracySummary summarise(AnsweredTask answered, const SummaryOptions& options = {});
+
+/// Each task's first metric, which stands for it where one is shown.
+std::vector<const AccuracySummary*> first_metrics(const std::vector<AccuracySummary>& all);
 
 }  // namespace plumb::harness

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.h"
@@ -132,6 +133,24 @@ TEST(AccuracySummary, FindsAPlantedCollapseAndTheFlatPartBeforeIt) {
   // What is left of knowledge at the end is none, at the beginning all.
   EXPECT_EQ(s.plans[0].calibrated->value, 1);
   EXPECT_LE(s.plans[19].calibrated->interval->low, 0);
+}
+
+TEST(AccuracySummary, ACollapseOfGroupsIsThatOfTheirMean) {
+  AnsweredTask a = collapsing({.questions = 1200, .run = 2});
+  a.cluster_field = "subject";
+  for (int64_t q = 0; q < 1200; ++q) a.clusters.push_back(q < 100 ? 0 : 1);
+  a.cluster_names = {"small", "large"};
+  a.role = ClusterRole::kGroups;
+  // The small group collapses earlier: what stands at n = 5 is what stands at 12.
+  for (size_t n = 5; n < 12; ++n) std::copy_n(a.right[12].begin(), 100, a.right[n].begin());
+  AnsweredTask alone = a;
+  alone.role = ClusterRole::kNone;
+  const AccuracySummary macro = summary_of(std::move(a)), micro = summary_of(std::move(alone));
+  EXPECT_TRUE(macro.over_groups());
+  EXPECT_LT(macro.curves.at(0).collapse->logistic.centre,
+            micro.curves.at(0).collapse->logistic.centre - 0.05);
+  EXPECT_EQ(curves_json(macro).at(0).at("average"), "macro");
+  EXPECT_EQ(curves_json(micro).at(0).at("average"), "micro");
 }
 
 TEST(AccuracySummary, RisingAccuracyIsNotTakenForAFallingOne) {

@@ -1,16 +1,11 @@
 #include "harness/pipeline/answered_task.h"
 
-#include <algorithm>
-
 namespace plumb::harness {
 namespace {
 
 ClusterRole role_of(const metrics::Task& task) {
   if (task.cluster.empty()) return ClusterRole::kNone;
-  const auto& fields = task.prompt.fields();
-  return std::find(fields.begin(), fields.end(), task.cluster) != fields.end()
-             ? ClusterRole::kSample
-             : ClusterRole::kGroups;
+  return task.has_fixed_groups() ? ClusterRole::kGroups : ClusterRole::kSample;
 }
 
 /// [cluster], by first appearance.

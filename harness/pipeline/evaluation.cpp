@@ -58,6 +58,17 @@ Task task_of(const std::string& name) {
                                       ", or a task file whose name ends in .json"));
 }
 
+int64_t AskedTask::shots_dropped() const {
+  int64_t dropped = 0;
+  for (const metrics::Request& request : requests) dropped += request.shots_dropped;
+  return dropped;
+}
+
+int64_t AskedTask::questions_cut() const {
+  return std::count_if(requests.begin(), requests.end(),
+                       [](const metrics::Request& request) { return request.tokens_cut > 0; });
+}
+
 void require_names(const std::vector<AskedTask>& asked) {
   const std::string allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   for (size_t i = 0; i < asked.size(); ++i) {
@@ -77,9 +88,24 @@ void require_names(const std::vector<AskedTask>& asked) {
 int64_t rows_per_pack(Session& session) {
   const Experiment& experiment = session.experiment();
   if (experiment.rows_per_pack > 0) return experiment.rows_per_pack;
-  const int64_t row = session.checkpoint().config().width * (experiment.dtype == "fp32" ? 4 : 2);
-  return std::clamp<int64_t>((int64_t{1} << 26) / row, 4096, 32768);
+  return rows_of_a_pack(session.checkpoint().config(), models::parse_dtype(experiment.dtype),
+                        experiment.memory_limit_bytes);
 }
+
+namespace {
+
+void expect_packs(Session& session, const std::vector<metrics::Request>& requests) {
+  const int64_t rows = rows_per_pack(session);
+  int64_t all = 0, largest = 0;
+  for (const metrics::Request& request : requests) {
+    all += request.token_count();
+    largest = std::max(largest, request.token_count());
+  }
+  // A pack ends with the request that fills it.
+  session.expect_packs((all + rows - 1) / rows, std::min(all, rows + largest));
+}
+
+}  // namespace
 
 AskedTask ask(Session& session, const QuestionChoice& choice) {
   AskedTask out;
@@ -112,6 +138,7 @@ AskedTask ask(Session& session, const QuestionChoice& choice) {
   out.shots = maker.shots();
   for (const Question& question : file.questions) out.requests.push_back(maker.make(question));
   out.questions = std::move(file.questions);
+  expect_packs(session, out.requests);
   return out;
 }
 

@@ -42,6 +42,9 @@ struct AskedTask {
   int64_t shots = 0;
   std::vector<metrics::Question> questions;  ///< in file order
   std::vector<metrics::Request> requests;    ///< of each
+
+  int64_t shots_dropped() const;  ///< in all requests, as they did not fit
+  int64_t questions_cut() const;  ///< that did not fit without any
 };
 
 /// A task by its name, or of its file. Error{kUsage} for one that is not known, with the list.
@@ -54,8 +57,7 @@ AskedTask ask(Session& session, const QuestionChoice& choice);
 /// Names of tasks are names of files: Error{kUsage} for one that cannot be, or that two have.
 void require_names(const std::vector<AskedTask>& asked);
 
-/// Rows of a pack of questions: what the experiment says, else so many that an activation takes 64
-/// MB at most, and no fewer than what keeps a header's share small.
+/// Rows of a pack of questions: what the experiment says, else rows_of_a_pack.
 int64_t rows_per_pack(Session& session);
 
 /// What every plan answers.

@@ -35,10 +35,8 @@ TaskFacts facts_of(const AskedTask& asked) {
   f.questions = static_cast<int64_t>(asked.questions.size());
   f.questions_in_file = asked.questions_in_file;
   f.shots = asked.shots;
-  for (const metrics::Request& request : asked.requests) {
-    f.shots_dropped += request.shots_dropped;
-    f.questions_cut += request.tokens_cut > 0 ? 1 : 0;
-  }
+  f.shots_dropped = asked.shots_dropped();
+  f.questions_cut = asked.questions_cut();
   return f;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "harness/pipeline/facts.h"
 #include "models/kernels/panels.h"
 #include "models/tokenizer/tokenizer.h"
@@ -46,10 +47,8 @@ std::string plans_text(const std::vector<pruning::PruningPlan>& plans) {
   return out;
 }
 
-}  // namespace
-
-Json work_key(Session& session, const SweepPlans& chosen, const std::vector<AskedTask>& asked,
-              bool documents) {
+/// All but the plans.
+Json common_key(Session& session, const std::vector<AskedTask>& asked, bool documents) {
   const Experiment& e = session.experiment();
   Json key;
   add_software(key, e);
@@ -65,13 +64,34 @@ Json work_key(Session& session, const SweepPlans& chosen, const std::vector<Aske
   key["tasks"] = tasks;
   if (!asked.empty()) key["rows-per-pack"] = rows_per_pack(session);
   for (const AskedTask& task : asked) add_task(key, task);
-  key["calibration"] = chosen.calibration;
   std::string strategies;
   for (const auto& strategy : e.strategies)
     strategies += (strategies.empty() ? "" : ",") + strategy;
   key["strategies"] = strategies;
   key["n"] = e.sweep_n;
+  return key;
+}
+
+}  // namespace
+
+Json work_key(Session& session, const SweepPlans& chosen, const std::vector<AskedTask>& asked,
+              bool documents) {
+  Json key = common_key(session, asked, documents);
+  key["calibration"] = chosen.calibration;
   key["plans"] = plans_text(chosen.plans);
+  return key;
+}
+
+Json inputs_key(Session& session, const std::optional<std::string>& plans_csv,
+                const std::vector<AskedTask>& asked, bool documents) {
+  Json key = common_key(session, asked, documents);
+  key["draws"] = session.experiment().draws;
+  if (plans_csv) key["plans file"] = sha256_of_file(*plans_csv);
+  const TextChoice& calibration = session.experiment().calibration_text();
+  if (calibration.file.empty()) return key;
+  key["calibration"] = session.text_sha256(calibration);
+  key["calibration: max-tokens"] = calibration.max_tokens;
+  key["calibration: limit"] = calibration.limit;
   return key;
 }
 

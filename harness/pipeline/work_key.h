@@ -16,4 +16,9 @@ namespace plumb::harness {
 nlohmann::ordered_json work_key(Session& session, const SweepPlans& chosen,
                                 const std::vector<AskedTask>& asked, bool documents);
 
+/// The same with what plans are chosen from in the place of the plans, which take a profile: for who has to know whether
+/// results stand before any work. `plans_csv` as of choose_plans.
+nlohmann::ordered_json inputs_key(Session& session, const std::optional<std::string>& plans_csv,
+                                  const std::vector<AskedTask>& asked, bool documents);
+
 }  // namespace plumb::harness

@@ -14,12 +14,6 @@ namespace {
 
 std::string per_cent(double fraction) { return number_text(100 * fraction, 3) + " %"; }
 
-std::string span_text(const Interval& i) {
-  return text("[", number_text(i.low, 3), ", ", number_text(i.high, 3), "]");
-}
-
-std::string p_text(double p) { return p < 0.001 ? "< 0.001" : number_text(p, 2); }
-
 const TaskFacts& facts_of(const Shown& shown, const AccuracySummary& s) {
   for (const TaskAnswers& task : shown.run.questions->tasks)
     for (const AnsweredTask& answered : task.answered)
@@ -68,9 +62,10 @@ std::string collapse_words(const AccuracySummary& s) {
     if (!curve.not_run.empty()) return "No collapse is fitted: " + curve.not_run + ".";
     if (!curve.collapse->shown) out += text(" ", curve.strategy, ": none is shown.");
   }
-  return "f0 is where the fitted logistic has lost half of its fall; shaded: its 95 % interval, "
-         "whole questions resampled." +
-         out;
+  const std::string average =
+      s.over_groups() ? text(", of the mean over each ", s.answered.cluster_field, ",") : "";
+  return text("f0 is where the logistic", average, " has lost half of its fall; shaded: its 95 % ",
+              "interval, whole questions resampled.", out);
 }
 
 std::string what_was_asked(const TaskFacts& f, const AccuracySummary& s) {
@@ -133,12 +128,12 @@ reports::Table collapse_table(const Shown& shown) {
       .caption =
           "f0 and width w of a(f) = c + (A - c) / (1 + exp((f - f0) / w)), fractions of the "
           "blocks, "
-          "with 95 % intervals by question. Shown: better than a straight line by BIC 6, and not "
-          "at "
-          "an end of the range. Flat to n: for it and every smaller n the loss is shown to be "
-          "below "
-          "0.02. Rising p: that accuracy never rises (isotonic likelihood ratio); small is against "
-          "it.",
+          "with 95 % intervals by question; of a task with subjects a is the mean of the subjects' "
+          "accuracies. Shown: better than a straight line by BIC 6, and not at an end of the "
+          "range. "
+          "Flat to n: for it and every smaller n the loss is shown to be below 0.02. Rising p: "
+          "that "
+          "accuracy never rises (isotonic likelihood ratio); small is against it.",
       .columns = {"task", "metric", "strategy", "f0", "interval", "width", "interval", "shown",
                   "flat to n", "rising p"},
       .numeric = {false, false, false, true, true, true, true, false, true, true}};
@@ -149,8 +144,8 @@ reports::Table collapse_table(const Shown& shown) {
         row.insert(row.end(), {"not run", "", "", "", curve.not_run, "", ""});
       } else {
         const Collapse& c = *curve.collapse;
-        row.insert(row.end(), {number_text(c.logistic.centre, 3), span_text(c.f0),
-                               number_text(c.logistic.width, 2), span_text(c.width),
+        row.insert(row.end(), {number_text(c.logistic.centre, 3), interval_text(c.f0),
+                               number_text(c.logistic.width, 2), interval_text(c.width),
                                c.shown ? c.sharp ? "yes, sharp" : "yes" : "no", text(curve.flat_to),
                                p_text(curve.falling->p)});
       }
@@ -187,7 +182,7 @@ reports::Table accuracy_table(const Shown& shown, const std::string& task) {
                                     plan.n == 0 ? "none" : plan.removed};
     for (const AccuracySummary* s : metrics) {
       row.push_back(number_text(s->plans[i].accuracy, 3));
-      row.push_back(span_text(s->plans[i].interval));
+      row.push_back(interval_text(s->plans[i].interval));
     }
     if (grouped) row.push_back(number_text(first.plans[i].averages.macro, 3));
     row.push_back(first.above_chance && first.plans[i].calibrated
@@ -217,7 +212,7 @@ reports::Table difference_table(const AccuracySummary& s) {
     const AnsweredPlan& plan = s.answered.plans[c.plan];
     const PlanComparison* simple = comparison(s.against_simple, c.plan);
     table.rows.push_back({plan.strategy, text(plan.n), number_text(c.pair.difference, 3),
-                          span_text(c.pair.interval), p_text(c.pair.p), p_text(c.pair.p_holm),
+                          interval_text(c.pair.interval), p_text(c.pair.p), p_text(c.pair.p_holm),
                           p_text(c.pair.p_bh),
                           !s.above_chance     ? "not run"
                           : c.pair.flat.shown ? "yes"

@@ -11,11 +11,6 @@ namespace {
 
 constexpr double kSmallLoss = 0.1;  ///< what "little" means on top of the page
 
-std::string with_interval(double value, const Interval& interval) {
-  return text(number_text(value, 3), " [", number_text(interval.low, 3), ", ",
-              number_text(interval.high, 3), "]");
-}
-
 /// Largest n such that for it and every smaller one the loss is at most 10 % above the whole model's, by the upper end
 /// of the paired interval.
 int64_t cheap_blocks(const Shown& shown, const std::string& strategy) {
@@ -105,7 +100,7 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
   }
   out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
                    first_random(shown, strategy));
-  for (const AccuracySummary* s : shown.first_metrics()) add_accuracy(*s, strategy, out);
+  for (const AccuracySummary* s : first_metrics(run.accuracy)) add_accuracy(*s, strategy, out);
   out.emplace_back(text("Block evaluations for ", asked_plans(run.sweep.plans), " plans"),
                    text(run.sweep.losses.block_evaluations, " instead of ",
                         run.sweep.losses.block_evaluations_alone));

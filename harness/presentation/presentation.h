@@ -21,8 +21,6 @@ struct Shown {
   int64_t blocks() const { return run.model.block_count; }
   /// Index of a strategy's plan of n blocks, or none.
   std::optional<size_t> plan(const std::string& strategy, int64_t n) const;
-  /// Of each task the accuracy by its first metric.
-  std::vector<const AccuracySummary*> first_metrics() const;
 };
 
 /// What a run found, in the few figures that stand on top.

@@ -49,13 +49,6 @@ std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const 
   return std::nullopt;
 }
 
-std::vector<const AccuracySummary*> Shown::first_metrics() const {
-  std::vector<const AccuracySummary*> out;
-  for (const AccuracySummary& s : run.accuracy)
-    if (out.empty() || out.back()->answered.task != s.answered.task) out.push_back(&s);
-  return out;
-}
-
 reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts) {
   const Shown shown(run);
   reports::Report report;
@@ -69,7 +62,7 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   report.verdicts = verdicts;
   report.figures = {loss_figure(shown), distance_figure(shown), last_block_figure(shown),
                     stability_figure(shown)};
-  for (const AccuracySummary* summary : shown.first_metrics())
+  for (const AccuracySummary* summary : first_metrics(run.accuracy))
     report.figures.push_back(accuracy_figure(shown, *summary));
   if (run.sweep.losses.divergence_nats) {
     report.figures.push_back(divergence_figure(shown));
@@ -82,7 +75,7 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   }
   report.figures.push_back(loss_table(shown));
   if (!run.accuracy.empty()) report.figures.push_back(collapse_table(shown));
-  for (const AccuracySummary* summary : shown.first_metrics()) {
+  for (const AccuracySummary* summary : first_metrics(run.accuracy)) {
     report.figures.push_back(accuracy_table(shown, summary->answered.task));
     report.figures.push_back(difference_table(*summary));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 
 #include "base/error.h"
 #include "base/statistics/multiplicity.h"
@@ -28,23 +29,10 @@ struct Finding {
   std::string next_step;
 };
 
-std::string with_interval(double value, const Interval& i) {
-  return text(number_text(value, 3), " [", number_text(i.low, 3), ", ", number_text(i.high, 3),
-              "]");
-}
-
 /// A task's curve that is judged: similarity's, or the first where it was not asked.
 const AccuracyCurve& judged_curve(const AccuracySummary& s) {
   const AccuracyCurve* similarity = s.curve("similarity");
   return similarity != nullptr ? *similarity : s.curves.front();
-}
-
-/// Each task's first metric.
-std::vector<const AccuracySummary*> judged(const std::vector<AccuracySummary>& all) {
-  std::vector<const AccuracySummary*> out;
-  for (const AccuracySummary& s : all)
-    if (out.empty() || out.back()->answered.task != s.answered.task) out.push_back(&s);
-  return out;
 }
 
 /// What a set of this size can show, and that the smoke set is one.
@@ -84,7 +72,7 @@ void judge_tasks(
     return not_run(v, "no questions were asked",
                    "name tasks in questions.tasks, such as smoke, and run `plumb run`");
   std::vector<Finding> findings;
-  for (const AccuracySummary* s : judged(*m.accuracy)) {
+  for (const AccuracySummary* s : first_metrics(*m.accuracy)) {
     const AccuracyCurve& curve = judged_curve(*s);
     Finding f = curve.not_run.empty()
                     ? judge(*s, curve)
@@ -108,6 +96,8 @@ double bic_of(const Collapse& c, const std::string& shape) {
 
 Finding collapse_of(const AccuracySummary& s, const AccuracyCurve& curve, Verdict& v) {
   const Collapse& c = *curve.collapse;
+  const std::string average =
+      s.over_groups() ? text("macro average by ", s.answered.cluster_field, ", ") : "";
   v.evidence.push_back({.name = "f0",
                         .dimensions = dimensions(s, curve),
                         .value = c.logistic.centre,
@@ -123,20 +113,21 @@ Finding collapse_of(const AccuracySummary& s, const AccuracyCurve& curve, Verdic
   const std::string fits =
       text("BIC of the fall less that of a line ", number_text(fall - line, 3));
   if (c.width.low > kWidestCollapse)
-    return {VerdictKind::kFail,
-            text("the fall is no collapse: its width is ", with_interval(c.logistic.width, c.width),
-                 ", all above ", kWidestCollapse, "; ", fits),
-            "see the curve: accuracy is lost block by block"};
+    return {
+        VerdictKind::kFail,
+        text(average, "the fall is no collapse: its width is ",
+             with_interval(c.logistic.width, c.width), ", all above ", kWidestCollapse, "; ", fits),
+        "see the curve: accuracy is lost block by block"};
   if (c.shown)
     return {
         VerdictKind::kPass,
-        text("from ", number_text(c.logistic.upper, 2), " to ", number_text(c.logistic.lower, 2),
-             " at f0 = ", with_interval(c.logistic.centre, c.f0), " of the blocks removed, width ",
-             with_interval(c.logistic.width, c.width), ", ",
+        text(average, "from ", number_text(c.logistic.upper, 2), " to ",
+             number_text(c.logistic.lower, 2), " at f0 = ", with_interval(c.logistic.centre, c.f0),
+             " of the blocks removed, width ", with_interval(c.logistic.width, c.width), ", ",
              c.sharp ? "sharp: below one step of n" : "not shown to be sharp", "; ", fits),
         ""};
   return {VerdictKind::kInconclusive,
-          text("no collapse stands out; ", fits, ", f0 at an end of the range in ",
+          text(average, "no collapse stands out; ", fits, ", f0 at an end of the range in ",
                number_text(100 * c.at_range_end, 2), " % of the resamples"),
           "ask more questions, or remove more blocks"};
 }
@@ -186,20 +177,24 @@ Finding flatness_of(const AccuracySummary& s, const AccuracyCurve& curve, Verdic
 }
 
 /// p of each task's test that accuracy never rises, adjusted over the tasks.
-std::vector<double> rising_p(const std::vector<const AccuracySummary*>& tasks) {
+std::map<const AccuracySummary*, double> rising_p(
+    const std::vector<const AccuracySummary*>& tasks) {
   std::vector<double> p;
   for (const AccuracySummary* s : tasks) {
     const AccuracyCurve& curve = judged_curve(*s);
     p.push_back(curve.falling ? curve.falling->p : 1);
   }
-  return holm(p);
+  const std::vector<double> adjusted = holm(p);
+  std::map<const AccuracySummary*, double> out;
+  for (size_t i = 0; i < tasks.size(); ++i) out[tasks[i]] = adjusted[i];
+  return out;
 }
 
 Finding monotony_of(const AccuracySummary& s, const AccuracyCurve& curve, double p_rising) {
   std::vector<double> n, accuracy;
   for (const size_t plan : curve.plans) {
     n.push_back(static_cast<double>(s.answered.plans[plan].n));
-    accuracy.push_back(s.plans[plan].accuracy);
+    accuracy.push_back(s.plans[plan].averages.macro);
   }
   const double p_falling = mann_kendall(n, accuracy).p_falling;
   const std::string found = text(
@@ -256,13 +251,10 @@ void judge_flat_before_collapse(const Measurements& m, Verdict& v) {
 }
 
 void judge_accuracy_falls(const Measurements& m, Verdict& v) {
-  std::vector<double> p;
-  if (m.accuracy != nullptr) p = rising_p(judged(*m.accuracy));
-  size_t task = 0;
-  judge_tasks(m, v, [&](const auto& s, const auto& curve) {
-    while (judged(*m.accuracy)[task] != &s) ++task;
-    return monotony_of(s, curve, p[task]);
-  });
+  std::map<const AccuracySummary*, double> p;
+  if (m.accuracy != nullptr) p = rising_p(first_metrics(*m.accuracy));
+  judge_tasks(m, v,
+              [&](const auto& s, const auto& curve) { return monotony_of(s, curve, p.at(&s)); });
 }
 
 void judge_similarity_answers_better(const Measurements& m, Verdict& v) {

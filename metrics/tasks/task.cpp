@@ -254,6 +254,11 @@ bool Task::has_metric(std::string_view metric) const {
   return std::find(metrics.begin(), metrics.end(), metric) != metrics.end();
 }
 
+bool Task::has_fixed_groups() const {
+  const std::vector<std::string>& shown = prompt.fields();
+  return !cluster.empty() && std::find(shown.begin(), shown.end(), cluster) == shown.end();
+}
+
 std::vector<std::string> Task::row_fields() const {
   std::vector<std::string> out;
   const auto add = [&](const std::string& field) {

@@ -93,6 +93,9 @@ struct Task {
   std::string sha256;  ///< of the task file's text
 
   bool has_metric(std::string_view metric) const;
+  /// Whether the cluster field names fixed groups, such as subjects, which no prompt shows; else equal values are what
+  /// questions share, such as a passage, or there is no such field.
+  bool has_fixed_groups() const;
   /// The fields that a row must have, as texts or integers, beside choices and answer; each once.
   std::vector<std::string> row_fields() const;
 };
