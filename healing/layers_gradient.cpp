@@ -1,0 +1,292 @@
+#include "healing/layers_gradient.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "healing/row_pieces.h"
+
+namespace plumb::healing {
+namespace {
+
+using models::Activation;
+using models::AtenPositions;
+using models::ModelConfig;
+
+at::Tensor wide(const at::Tensor& x) { return x.to(wide_type(x.scalar_type())); }
+
+/// (x - mean) / deviation, or x / root mean square, and the factor.
+struct Normed {
+  at::Tensor value, factor;
+};
+Normed normed(const at::Tensor& x, const NormWeights& weights) {
+  at::Tensor value = wide(x);
+  if (weights.norm == models::Norm::kLayer) value = value - value.mean(-1, true);
+  const at::Tensor factor = at::rsqrt(value.square().mean(-1, true) + weights.epsilon);
+  return {value * factor, factor};
+}
+
+/// x [.., T, head width]: the first features are rotated; by the opposite angle with sign -1.
+at::Tensor rotated(const at::Tensor& x, const AtenPositions& place, double sign) {
+  const int64_t half = place.cosine.size(1), rest = x.size(-1) - 2 * half;
+  const at::Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
+  const at::Tensor sine = place.sine * sign;
+  return at::cat(
+      {a * place.cosine - b * sine, b * place.cosine + a * sine, x.narrow(-1, 2 * half, rest)}, -1);
+}
+
+/// Queries, keys or values: what lies between a product's columns and heads [heads, T, head width].
+class Part {
+ public:
+  Part(const at::Tensor& all, int64_t first, int64_t count, const at::Tensor& gain,
+       const ModelConfig& config, const AtenPositions* place)
+      : columns_(all.narrow(-1, first * config.head_width, count * config.head_width)),
+        norm_{models::Norm::kRms, gain, {}, config.norm_epsilon},
+        whole_(gain.defined() && config.options.query_key_norm == models::QueryKeyNorm::kWhole),
+        width_(config.head_width),
+        place_(place) {
+    flat_ = whole_ ? norm(columns_, norm_) : columns_;
+  }
+
+  /// Heads [first, first + count) of sequence b, wide.
+  at::Tensor heads(int64_t b, int64_t first, int64_t count) const {
+    at::Tensor split = rows_of(b, first, count);
+    if (normed_by_head()) split = norm(split, norm_);
+    split = split.transpose(0, 1);
+    return place_ == nullptr ? split : rotated(split, *place_, 1);
+  }
+
+  /// Their gradient [count, T, head width] -> d loss / d flat columns [T, count * head width]
+  at::Tensor gradient(int64_t b, int64_t first, int64_t count, at::Tensor heads) const {
+    if (place_ != nullptr) heads = rotated(heads, *place_, -1);
+    at::Tensor split = heads.transpose(0, 1);
+    if (normed_by_head()) split = norm_gradient(rows_of(b, first, count), norm_, split);
+    return split.reshape({flat_.size(1), count * width_});
+  }
+
+  /// d loss / d flat columns [B, T, ..] of all heads -> d loss / d columns
+  at::Tensor whole_gradient(const at::Tensor& flat) const {
+    return whole_ ? norm_gradient(columns_, norm_, flat) : flat;
+  }
+  bool is_whole() const { return whole_; }
+
+ private:
+  bool normed_by_head() const { return norm_.gain.defined() && !whole_; }
+  at::Tensor rows_of(int64_t b, int64_t first, int64_t count) const {
+    return wide(flat_[b].narrow(-1, first * width_, count * width_))
+        .reshape({flat_.size(1), count, width_});
+  }
+
+  at::Tensor columns_;
+  NormWeights norm_;
+  bool whole_;
+  int64_t width_;
+  const AtenPositions* place_;
+  at::Tensor flat_;
+};
+
+struct Parts {
+  Part query, key, value;
+  Parts(const at::Tensor& all, const AttentionWeights& w, const ModelConfig& c,
+        const AtenPositions& place)
+      : query(all, 0, c.head_count, w.query_norm, c, &place),
+        key(all, c.head_count, c.kv_head_count, w.key_norm, c, &place),
+        value(all, c.head_count + c.kv_head_count, c.kv_head_count, {}, c, nullptr) {}
+};
+
+/// The heads of one key-value head, and its queries in pieces: most of a causal square need not be computed.
+struct Group {
+  at::Tensor query, key, value;  ///< [group, T, width], [T, width] twice
+  const AtenPositions& place;
+  double scale;
+
+  Group(const Parts& parts, const ModelConfig& c, const AtenPositions& positions, int64_t b,
+        int64_t g)
+      : query(parts.query.heads(b, g * (c.head_count / c.kv_head_count),
+                                c.head_count / c.kv_head_count)),
+        key(parts.key.heads(b, g, 1)[0]),
+        value(parts.value.heads(b, g, 1)[0]),
+        place(positions),
+        scale(1 / std::sqrt(static_cast<double>(c.head_width))) {}
+
+  int64_t tokens() const { return key.size(0); }
+  /// Keys that the queries before `end` may see.
+  int64_t keys_before(int64_t end) const {
+    return place.causal || place.mask.defined() ? end : tokens();
+  }
+  at::Tensor queries(int64_t first, int64_t count) const {
+    return query.narrow(1, first, count).reshape({-1, query.size(2)});
+  }
+  /// Softmax of what each of them sees: [group * count, keys]
+  at::Tensor weights(int64_t first, int64_t count) const {
+    const int64_t keys = keys_before(first + count);
+    at::Tensor scores = at::matmul(queries(first, count), key.narrow(0, 0, keys).t()) * scale;
+    if (place.causal || place.mask.defined()) {
+      const at::Tensor hidden =
+          place.mask.defined()
+              ? place.mask.narrow(0, first, count).narrow(1, 0, keys).logical_not()
+              : at::ones({count, keys}, scores.options().dtype(at::kBool)).triu(first + 1);
+      scores = scores.view({query.size(0), count, keys})
+                   .masked_fill(hidden, -std::numeric_limits<double>::infinity())
+                   .view({-1, keys});
+    }
+    return at::softmax(scores, -1);
+  }
+  /// run(first, count) over the queries.
+  template <typename Run>
+  void in_pieces(const Run& run) const {
+    constexpr int64_t kQueries = 128;
+    for (int64_t first = 0; first < tokens(); first += kQueries)
+      run(first, std::min(kQueries, tokens() - first));
+  }
+};
+
+/// [group * count, width] -> [count, group * width]
+at::Tensor side_by_side(const at::Tensor& heads, int64_t group) {
+  return heads.view({group, -1, heads.size(1)})
+      .transpose(0, 1)
+      .reshape({-1, group * heads.size(1)});
+}
+
+/// act(x) and its derivative times `gradient`, x wide.
+at::Tensor activated(const at::Tensor& x, Activation kind) {
+  if (kind == Activation::kSilu) return at::silu(x);
+  return at::gelu(x, kind == Activation::kGeluTanh ? "tanh" : "none");
+}
+at::Tensor activated_gradient(const at::Tensor& x, Activation kind, const at::Tensor& gradient) {
+  if (kind != Activation::kSilu)
+    return at::gelu_backward(gradient, x, kind == Activation::kGeluTanh ? "tanh" : "none");
+  const at::Tensor s = at::sigmoid(x);
+  return gradient * s * (1 + x * (1 - s));
+}
+
+}  // namespace
+
+at::ScalarType wide_type(at::ScalarType type) {
+  return type == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+at::Tensor norm(const at::Tensor& x, const NormWeights& weights) {
+  const int64_t D = x.size(-1);
+  const at::Tensor rows = x.reshape({-1, D});
+  return by_rows(x, D, wide_type(x.scalar_type()), [&](int64_t first, int64_t count) {
+    const at::Tensor value = normed(rows.narrow(0, first, count), weights).value * weights.gain;
+    return weights.bias.defined() ? value + weights.bias : value;
+  });
+}
+
+at::Tensor norm_gradient(const at::Tensor& x, const NormWeights& weights,
+                         const at::Tensor& gradient) {
+  const int64_t D = x.size(-1);
+  const at::Tensor rows = x.reshape({-1, D}), gradients = gradient.reshape({-1, D});
+  return by_rows(x, D, wide_type(x.scalar_type()), [&](int64_t first, int64_t count) {
+    const Normed n = normed(rows.narrow(0, first, count), weights);
+    const at::Tensor g = gradients.narrow(0, first, count) * weights.gain;
+    at::Tensor out = g - n.value * (g * n.value).mean(-1, true);
+    if (weights.norm == models::Norm::kLayer) out = out - g.mean(-1, true);
+    return out * n.factor;
+  });
+}
+
+at::Tensor attention(const at::Tensor& heads, const AttentionWeights& weights,
+                     const ModelConfig& config, const AtenPositions& positions) {
+  const Parts parts(heads, weights, config, positions);
+  const int64_t B = heads.size(0), T = heads.size(1), G = config.kv_head_count;
+  const int64_t group = config.head_count / G, columns = group * config.head_width;
+  const at::Tensor out =
+      at::empty({B, T, G * columns}, heads.options().dtype(wide_type(heads.scalar_type())));
+  for_each(B * G, heads, [&](int64_t i) {
+    const int64_t b = i / G, g = i % G;
+    const Group one(parts, config, positions, b, g);
+    one.in_pieces([&](int64_t first, int64_t count) {
+      const at::Tensor value = one.value.narrow(0, 0, one.keys_before(first + count));
+      out[b]
+          .narrow(0, first, count)
+          .narrow(1, g * columns, columns)
+          .copy_(side_by_side(at::matmul(one.weights(first, count), value), group));
+    });
+  });
+  return out;
+}
+
+at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& weights,
+                              const ModelConfig& config, const AtenPositions& positions,
+                              const at::Tensor& gradient) {
+  const Parts parts(heads, weights, config, positions);
+  const int64_t B = heads.size(0), T = heads.size(1), G = config.kv_head_count;
+  const int64_t W = config.head_width, H = config.head_count, group = H / G;
+  const at::Tensor out =
+      at::empty(heads.sizes(), heads.options().dtype(wide_type(heads.scalar_type())));
+  for_each(B * G, heads, [&](int64_t i) {
+    const int64_t b = i / G, g = i % G;
+    const Group one(parts, config, positions, b, g);
+    const at::Tensor of_mixed = gradient[b].narrow(1, g * group * W, group * W);
+    const at::Tensor dq = at::empty(one.query.sizes(), one.query.options());
+    const at::Tensor dk = at::zeros({T, W}, dq.options()), dv = at::zeros({T, W}, dq.options());
+    one.in_pieces([&](int64_t first, int64_t count) {
+      const int64_t keys = one.keys_before(first + count);
+      const at::Tensor p = one.weights(first, count);
+      const at::Tensor go = of_mixed.narrow(0, first, count)
+                                .reshape({count, group, W})
+                                .transpose(0, 1)
+                                .reshape({-1, W});
+      dv.narrow(0, 0, keys).addmm_(p.t(), go);
+      const at::Tensor dp = at::matmul(go, one.value.narrow(0, 0, keys).t());
+      const at::Tensor ds = p * (dp - (dp * p).sum(-1, true)) * one.scale;
+      dq.narrow(1, first, count)
+          .copy_(at::matmul(ds, one.key.narrow(0, 0, keys)).view({group, count, W}));
+      dk.narrow(0, 0, keys).addmm_(ds.t(), one.queries(first, count));
+    });
+    const at::Tensor rows = out[b];
+    rows.narrow(1, g * group * W, group * W).copy_(parts.query.gradient(b, g * group, group, dq));
+    rows.narrow(1, (H + g) * W, W).copy_(parts.key.gradient(b, g, 1, dk.unsqueeze(0)));
+    rows.narrow(1, (H + G + g) * W, W).copy_(parts.value.gradient(b, g, 1, dv.unsqueeze(0)));
+  });
+  if (parts.query.is_whole()) {
+    const at::Tensor q = out.narrow(2, 0, H * W), k = out.narrow(2, H * W, G * W);
+    q.copy_(parts.query.whole_gradient(q));
+    k.copy_(parts.key.whole_gradient(k));
+  }
+  return out;
+}
+
+at::Tensor activation(const at::Tensor& inner, const ModelConfig& config) {
+  const int64_t F = config.feed_forward_width;
+  const Activation kind = config.options.activation;
+  const at::Tensor rows = inner.reshape({-1, inner.size(-1)});
+  return by_rows(inner, F, wide_type(inner.scalar_type()), [&](int64_t first, int64_t count) {
+    const at::Tensor x = wide(rows.narrow(0, first, count));
+    return config.options.gated ? activated(x.narrow(1, 0, F), kind) * x.narrow(1, F, F)
+                                : activated(x, kind);
+  });
+}
+
+at::Tensor activation_gradient(const at::Tensor& inner, const ModelConfig& config,
+                               const at::Tensor& gradient) {
+  const int64_t F = config.feed_forward_width, I = inner.size(-1);
+  const Activation kind = config.options.activation;
+  const at::Tensor rows = inner.reshape({-1, I}), gradients = gradient.reshape({-1, F});
+  return by_rows(inner, I, wide_type(inner.scalar_type()), [&](int64_t first, int64_t count) {
+    const at::Tensor x = wide(rows.narrow(0, first, count));
+    const at::Tensor g = gradients.narrow(0, first, count);
+    if (!config.options.gated) return activated_gradient(x, kind, g);
+    const at::Tensor gate = x.narrow(1, 0, F), up = x.narrow(1, F, F);
+    return at::cat({activated_gradient(gate, kind, g * up), g * activated(gate, kind)}, 1);
+  });
+}
+
+}  // namespace plumb::healing
