@@ -1,6 +1,7 @@
 #include "healing/layers_gradient.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
@@ -8,8 +9,8 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rsqrt.h>
-#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
@@ -128,21 +129,22 @@ struct Group {
   int64_t keys_before(int64_t end) const {
     return place.causal || place.mask.defined() ? end : tokens();
   }
+  /// Scaled, [group * count, width]
   at::Tensor queries(int64_t first, int64_t count) const {
-    return query.narrow(1, first, count).reshape({-1, query.size(2)});
+    return query.narrow(1, first, count).reshape({-1, query.size(2)}) * scale;
   }
   /// Softmax of what each of them sees: [group * count, keys]
-  at::Tensor weights(int64_t first, int64_t count) const {
+  at::Tensor weights(const at::Tensor& queries, int64_t first, int64_t count) const {
     const int64_t keys = keys_before(first + count);
-    at::Tensor scores = at::matmul(queries(first, count), key.narrow(0, 0, keys).t()) * scale;
-    if (place.causal || place.mask.defined()) {
-      const at::Tensor hidden =
-          place.mask.defined()
-              ? place.mask.narrow(0, first, count).narrow(1, 0, keys).logical_not()
-              : at::ones({count, keys}, scores.options().dtype(at::kBool)).triu(first + 1);
-      scores = scores.view({query.size(0), count, keys})
-                   .masked_fill(hidden, -std::numeric_limits<double>::infinity())
-                   .view({-1, keys});
+    const at::Tensor scores = at::matmul(queries, key.narrow(0, 0, keys).t());
+    const at::Tensor by_head = scores.view({query.size(0), count, keys});
+    const double never = -std::numeric_limits<double>::infinity();
+    if (place.mask.defined()) {
+      const at::Tensor seen = place.mask.narrow(0, first, count).narrow(1, 0, keys);
+      by_head.masked_fill_(seen.logical_not(), never);
+    } else if (place.causal) {  // what comes before the piece is seen by all of it
+      const at::Tensor later = at::ones({count, count}, scores.options().dtype(at::kBool)).triu(1);
+      by_head.narrow(2, first, count).masked_fill_(later, never);
     }
     return at::softmax(scores, -1);
   }
@@ -170,8 +172,7 @@ at::Tensor activated(const at::Tensor& x, Activation kind) {
 at::Tensor activated_gradient(const at::Tensor& x, Activation kind, const at::Tensor& gradient) {
   if (kind != Activation::kSilu)
     return at::gelu_backward(gradient, x, kind == Activation::kGeluTanh ? "tanh" : "none");
-  const at::Tensor s = at::sigmoid(x);
-  return gradient * s * (1 + x * (1 - s));
+  return at::silu_backward(gradient, x);
 }
 
 }  // namespace
@@ -217,7 +218,8 @@ at::Tensor attention(const at::Tensor& heads, const AttentionWeights& weights,
       out[b]
           .narrow(0, first, count)
           .narrow(1, g * columns, columns)
-          .copy_(side_by_side(at::matmul(one.weights(first, count), value), group));
+          .copy_(side_by_side(
+              at::matmul(one.weights(one.queries(first, count), first, count), value), group));
     });
   });
   return out;
@@ -239,17 +241,18 @@ at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& w
     const at::Tensor dk = at::zeros({T, W}, dq.options()), dv = at::zeros({T, W}, dq.options());
     one.in_pieces([&](int64_t first, int64_t count) {
       const int64_t keys = one.keys_before(first + count);
-      const at::Tensor p = one.weights(first, count);
+      const at::Tensor queries = one.queries(first, count);
+      const at::Tensor p = one.weights(queries, first, count);
       const at::Tensor go = of_mixed.narrow(0, first, count)
                                 .reshape({count, group, W})
                                 .transpose(0, 1)
                                 .reshape({-1, W});
       dv.narrow(0, 0, keys).addmm_(p.t(), go);
       const at::Tensor dp = at::matmul(go, one.value.narrow(0, 0, keys).t());
-      const at::Tensor ds = p * (dp - (dp * p).sum(-1, true)) * one.scale;
+      const at::Tensor ds = at::_softmax_backward_data(dp, p, -1, p.scalar_type());
       dq.narrow(1, first, count)
-          .copy_(at::matmul(ds, one.key.narrow(0, 0, keys)).view({group, count, W}));
-      dk.narrow(0, 0, keys).addmm_(ds.t(), one.queries(first, count));
+          .copy_(at::matmul(ds, one.key.narrow(0, 0, keys)).view({group, count, W}) * one.scale);
+      dk.narrow(0, 0, keys).addmm_(ds.t(), queries);
     });
     const at::Tensor rows = out[b];
     rows.narrow(1, g * group * W, group * W).copy_(parts.query.gradient(b, g * group, group, dq));

@@ -2,9 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/ones_like.h>
 
 #include <algorithm>
@@ -38,10 +38,15 @@ LossGradient loss_gradient(const models::Head& head, const models::ModelConfig& 
   const int64_t rows = std::max<int64_t>(1, chunk_bytes / (4 * config.vocabulary_size));
   LossGradient out{at::empty({N}, x.options().dtype(type)),
                    at::empty(x.sizes(), x.options().dtype(type))};
+  // One buffer for all chunks: new pages for each would cost as much as a tenth of the product.
+  at::Tensor room =
+      at::empty({std::min(rows, N), config.vocabulary_size}, x.options().dtype(stored));
   for (int64_t first = 0; first < N; first += rows) {
     const int64_t count = std::min(rows, N - first);
     const at::Tensor states = x.narrow(0, first, count);
-    at::Tensor logits = at::linear(norm(states, weights).to(stored), head.unembedding).to(type);
+    at::Tensor products = room.narrow(0, 0, count);
+    at::mm_out(products, norm(states, weights).to(stored), head.unembedding.t());
+    at::Tensor logits = products.to(type);
     if (head.unembedding_bias.defined()) logits.add_(head.unembedding_bias);
     turn_into_gradient(logits, targets.narrow(0, first, count), out.losses.narrow(0, first, count));
     const at::Tensor normed = at::matmul(logits.to(stored), head.unembedding).to(type);

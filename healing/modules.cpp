@@ -97,6 +97,12 @@ std::string module_ending(const ModelConfig& config, Target target) {
   return path;
 }
 
+std::optional<Target> target_of(models::Role role) {
+  for (const Target target : kTargets)
+    if (role_of(target) == role) return target;
+  return std::nullopt;
+}
+
 std::string target_name(Target target) {
   switch (target) {
     case Target::kQuery:

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "healing/adapter.h"
+#include "models/architecture.h"
 #include "models/config.h"
 
 /// What Hugging Face's libraries call the linear modules of a block: "model.layers.3.mlp.gate_proj".
@@ -24,6 +26,9 @@ std::string module_path(const models::ModelConfig& config, Target target, int64_
 /// The shortest ending of the path that no other module of a block has, as PEFT's target_modules lists it: "gate_proj", and
 /// "mlp.c_proj" where attention has a c_proj too.
 std::string module_ending(const models::ModelConfig& config, Target target);
+
+/// The target whose weights a tensor of that role holds, if any.
+std::optional<Target> target_of(models::Role role);
 
 /// "query", "key", "value", "attention_out", "query_key_value", "gate", "up", "down".
 std::string target_name(Target target);

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
 
 #include <algorithm>
 #include <cmath>
@@ -199,6 +200,13 @@ PeftAdapter read_peft_adapter(const fs::path& folder, const ModelConfig& config)
           [&](const fs::path& path) { adapter.options = options_of(parse_json(read_file(path))); });
   reading(kWeightsFile, [&](const fs::path& path) { read_weights(path, config, adapter); });
   return adapter;
+}
+
+at::Tensor merged_rows(const PeftAdapter& adapter, const ModelConfig& config, int64_t block,
+                       Target target, int64_t first, int64_t count) {
+  const LoraPair& pair = adapter.blocks.at(static_cast<size_t>(block)).of(target);
+  const at::Tensor rows = reordered(pair.b, config, target, false).narrow(0, first, count);
+  return at::matmul(rows, pair.a).mul_(adapter.options.scale());
 }
 
 }  // namespace plumb::healing

@@ -29,4 +29,8 @@ void write_peft_adapter(const std::filesystem::path& folder, const PeftAdapter& 
 PeftAdapter read_peft_adapter(const std::filesystem::path& folder,
                               const models::ModelConfig& config);
 
+/// scale B A of one module, rows [first, first + count) in Hugging Face's order: what merging adds to its weights, in fp32.
+at::Tensor merged_rows(const PeftAdapter& adapter, const models::ModelConfig& config, int64_t block,
+                       Target target, int64_t first, int64_t count);
+
 }  // namespace plumb::healing

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "models/architecture.h"
 #include "models/decoder.h"
 #include "models/formats/checkpoint.h"
 #include "models/origin.h"
@@ -13,11 +14,17 @@ namespace plumb::pruning {
 /// The decoder without the plan's blocks; weights are shared, blocks renumbered from 0.
 models::Decoder apply(const models::Decoder& decoder, const PruningPlan& plan);
 
+/// What is done to weights on their way into a written checkpoint: rows [first, first + rows of `values`) of a tensor of block
+/// `block`, counted after renumbering (-1 where no block has it), in fp32 and in the order of the Hugging Face file.
+using WeightChange =
+    std::function<void(models::Role role, int64_t block, int64_t first, const at::Tensor& values)>;
+
 /// Writes the pruned model as a folder that Hugging Face transformers loads: model.safetensors (or shards with an
 /// index, at most `shard_bytes` of weights each, shards before the index), config.json with the new num_hidden_layers,
 /// generation_config.json and tokenizer files, and plumb.json with the removed blocks, their original indices, the
 /// base model's sha256 and its `origin`, where that is known. F32, F16 and BF16 weights are copied bit for bit; quantised ones become F32, or bf16 where
 /// `bf16` asks for it; then the largest absolute rounding error is returned (0 otherwise).
+/// `change` is applied to each piece of weights before it is rounded to the type that it is stored in.
 /// Memory: a few megabytes of weights at a time. `between` is called every few megabytes and may throw to stop.
 /// The folder appears whole or not at all. Error{kUsage} where `out` exists and is not an empty folder, or the plan is
 /// for another number of blocks; Error{kInput} for a weight that is NaN or infinite and for a tokenizer that Plumb
@@ -25,6 +32,7 @@ models::Decoder apply(const models::Decoder& decoder, const PruningPlan& plan);
 double write_pruned(const models::Checkpoint& checkpoint, const std::filesystem::path& model_path,
                     const PruningPlan& plan, const std::filesystem::path& out, bool bf16 = false,
                     uint64_t shard_bytes = uint64_t{5} << 30,
-                    const std::function<void()>& between = {}, const models::Origin& origin = {});
+                    const std::function<void()>& between = {}, const models::Origin& origin = {},
+                    const WeightChange& change = {});
 
 }  // namespace plumb::pruning

@@ -19,11 +19,12 @@ using models::StoredType;
 constexpr int64_t kPieceValues = int64_t{1} << 21;  // 8 MiB of fp32 at a time
 
 PrunedTensor pruned_tensor(const models::TensorEntry& entry, Role role, int64_t source_block,
-                           std::string name, bool bf16) {
+                           int64_t block, std::string name, bool bf16) {
   const bool quantised = models::block_layout(entry.type).values > 1;
   const StoredType decoded = bf16 ? StoredType::kBf16 : StoredType::kF32;
   return {role,
           source_block,
+          block,
           {std::move(name), quantised ? decoded : entry.type, entry.shape},
           quantised};
 }
@@ -35,7 +36,7 @@ std::vector<PrunedTensor> kept_tensors(const models::Checkpoint& checkpoint,
   const auto add = [&](const models::TensorName& row, int64_t source, int64_t block) {
     if (row.hugging_face.empty()) return;  // fused in GGUF, apart where it goes
     if (const auto entry = checkpoint.find(row.role, source))
-      tensors.push_back(pruned_tensor(*entry, row.role, source,
+      tensors.push_back(pruned_tensor(*entry, row.role, source, block,
                                       models::tensor_name(row.hugging_face, block), bf16));
   };
   const auto& names = checkpoint.architecture().tensors;
@@ -85,7 +86,8 @@ bool is_gain(Role role) {
 }
 
 double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
-                    models::SafetensorsWriter& writer, const std::function<void()>& between) {
+                    models::SafetensorsWriter& writer, const std::function<void()>& between,
+                    const WeightChange& change) {
   const int64_t columns = tensor.slot.shape.back();
   const int64_t rows = tensor.slot.shape.size() == 1 ? 1 : tensor.slot.shape.front();
   const int64_t step = rows_a_piece(checkpoint, tensor.role, columns);
@@ -98,6 +100,7 @@ double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& te
     at::Tensor values = checkpoint.load_rows(tensor.role, tensor.source_block, first,
                                              std::min(step, rows - first), at::kFloat);
     if (less_one) values.sub_(1);
+    if (change) change(tensor.role, tensor.block, first, values);
     // F16 and BF16 come back from fp32 as they were: both are subsets of it, and NaN was refused.
     const at::Tensor stored = values.to(scalar_type(tensor.slot.type));
     if (tensor.quantised && tensor.slot.type == StoredType::kBf16)
@@ -137,14 +140,15 @@ std::vector<PrunedShard> plan_shards(const models::Checkpoint& checkpoint, const
 }
 
 double write_shard(const models::Checkpoint& checkpoint, const PrunedShard& shard,
-                   const std::filesystem::path& folder, const std::function<void()>& between) {
+                   const std::filesystem::path& folder, const std::function<void()>& between,
+                   const WeightChange& change) {
   std::vector<models::TensorSlot> slots;
   for (const PrunedTensor& tensor : shard.tensors) slots.push_back(tensor.slot);
   // transformers reads no file that does not say which framework's layout it has.
   models::SafetensorsWriter writer(folder / shard.file, slots, {{"format", "pt"}});
   double error = 0;
   for (const PrunedTensor& tensor : shard.tensors)
-    error = std::max(error, write_tensor(checkpoint, tensor, writer, between));
+    error = std::max(error, write_tensor(checkpoint, tensor, writer, between, change));
   writer.finish();
   return error;
 }

@@ -8,6 +8,7 @@
 
 #include "models/formats/checkpoint.h"
 #include "models/formats/safetensors_writer.h"
+#include "pruning/apply.h"
 #include "pruning/plan.h"
 
 namespace plumb::pruning {
@@ -16,6 +17,7 @@ namespace plumb::pruning {
 struct PrunedTensor {
   models::Role role;
   int64_t source_block = -1;  ///< in the whole model; -1 for what no block has
+  int64_t block = -1;         ///< in the pruned one
   models::TensorSlot slot;    ///< Hugging Face name with the new block index, type as written
   bool quantised = false;     ///< in the whole model
 };
@@ -34,11 +36,12 @@ struct PrunedShard {
 std::vector<PrunedShard> plan_shards(const models::Checkpoint& checkpoint, const PruningPlan& plan,
                                      bool bf16, uint64_t shard_bytes);
 
-/// Writes the shard into `folder`, a few rows at a time; `between` is called in between and may throw. Returns the
+/// Writes the shard into `folder`, a few rows at a time, as `change` leaves them; `between` is called in between and may throw. Returns the
 /// largest absolute error of rounding to bf16. Errors of Checkpoint::load_rows and SafetensorsWriter, and Error{kInput}
 /// where a value does not fit bf16; then there is no file.
 double write_shard(const models::Checkpoint& checkpoint, const PrunedShard& shard,
-                   const std::filesystem::path& folder, const std::function<void()>& between);
+                   const std::filesystem::path& folder, const std::function<void()>& between,
+                   const WeightChange& change = {});
 
 /// model.safetensors.index.json.
 std::string shard_index_json(const std::vector<PrunedShard>& shards);

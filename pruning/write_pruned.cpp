@@ -84,7 +84,8 @@ void require_space(const fs::path& folder, const std::vector<PrunedShard>& shard
 
 double write_pruned(const models::Checkpoint& checkpoint, const fs::path& model_path,
                     const PruningPlan& plan, const fs::path& out, bool bf16, uint64_t shard_bytes,
-                    const std::function<void()>& between, const models::Origin& origin) {
+                    const std::function<void()>& between, const models::Origin& origin,
+                    const WeightChange& change) {
   validate(plan);
   if (plan.block_count != checkpoint.config().block_count)
     throw Error(ErrorKind::kUsage,
@@ -102,7 +103,7 @@ double write_pruned(const models::Checkpoint& checkpoint, const fs::path& model_
   require_space(folder.path(), shards);
   double error = 0;
   for (const PrunedShard& shard : shards)
-    error = std::max(error, write_shard(checkpoint, shard, folder.path(), between));
+    error = std::max(error, write_shard(checkpoint, shard, folder.path(), between, change));
   if (shards.size() > 1)
     files.emplace_back("model.safetensors.index.json", shard_index_json(shards));
   files.emplace_back("plumb.json", provenance_json(checkpoint, plan, shards, error, origin));

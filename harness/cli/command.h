@@ -45,6 +45,7 @@ Command cache_command();
 Command inspect_command();
 Command profile_command();
 Command prune_command();
+Command heal_command();
 Command sweep_command();
 Command eval_command();
 Command measure_command();

@@ -101,20 +101,21 @@ Progress::~Progress() {
   if (drawn_) put(stderr, "\r\033[K", "");
 }
 
-std::string Progress::line(int64_t done, int64_t all) const {
+std::string Progress::line(int64_t done, int64_t all, const std::string& said) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   const bool bytes = unit_ == Unit::kBytes;
   const auto shown = [&](int64_t count) {
     return bytes ? bytes_text(static_cast<uint64_t>(count)) : text(count);
   };
-  std::string out = text(label_, " ", shown(done), " of ", shown(all));
-  const double rate = static_cast<double>(done - (bytes ? first_ : 0)) / elapsed;
+  std::string out =
+      text(label_, " ", shown(done), " of ", shown(all), said.empty() ? "" : ", ", said);
+  const double rate = static_cast<double>(done - first_) / elapsed;
   if (!(rate > 0) || done >= all) return out;
   if (bytes) out += text(", ", bytes_text(static_cast<uint64_t>(rate)), "/s");
   return text(out, ", ", duration_text(static_cast<double>(all - done) / rate), " left");
 }
 
-void Progress::update(int64_t done, int64_t all) {
+void Progress::update(int64_t done, int64_t all, const std::string& said) {
   throw_if_interrupted();
   if (first_ < 0) first_ = done;
   if (quiet_) return;
@@ -124,10 +125,10 @@ void Progress::update(int64_t done, int64_t all) {
   if (!due) return;
   last_ = now;
   if (terminal_) {
-    put(stderr, text("\r\033[K", line(done, all)), "");
+    put(stderr, text("\r\033[K", line(done, all, said)), "");
     drawn_ = true;
   } else {
-    put(stderr, line(done, all));
+    put(stderr, line(done, all, said));
   }
 }
 

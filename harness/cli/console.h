@@ -44,11 +44,12 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  void update(int64_t done, int64_t all);
+  /// `said` stands in the line between the count and the time left.
+  void update(int64_t done, int64_t all, const std::string& said = "");
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string line(int64_t done, int64_t all) const;
+  std::string line(int64_t done, int64_t all, const std::string& said) const;
   std::string label_;
   Unit unit_;
   int64_t first_ = -1;  // done at the first update

@@ -13,7 +13,7 @@ namespace plumb::harness {
 namespace {
 
 /// Commands that the design names and this release does not have yet.
-const std::vector<std::string> kLater = {"heal", "gate", "baseline"};
+const std::vector<std::string> kLater = {"gate", "baseline"};
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
@@ -113,10 +113,10 @@ std::string Arguments::require(const std::string& flag) const {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      run_command(),         fetch_command(),   inspect_command(), profile_command(),
-      prune_command(),       sweep_command(),   eval_command(),    measure_command(),
-      measure_one_command(), compare_command(), verify_command(),  report_command(),
-      doctor_command(),      cache_command()};
+      run_command(),     fetch_command(),       inspect_command(), profile_command(),
+      prune_command(),   heal_command(),        sweep_command(),   eval_command(),
+      measure_command(), measure_one_command(), compare_command(), verify_command(),
+      report_command(),  doctor_command(),      cache_command()};
   return all;
 }
 

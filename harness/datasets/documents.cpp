@@ -43,6 +43,24 @@ std::unique_ptr<models::DocumentSource> table_documents(const std::filesystem::p
 
 }  // namespace
 
+void visit_documents(const InputFile& file, const std::function<bool(models::Document)>& visit) {
+  const std::string name = file.path().filename().string();
+  try {
+    const auto all = [&](models::DocumentSource& documents) {
+      while (auto document = documents.next())
+        if (!visit(std::move(*document))) return;
+    };
+    if (const auto table = table_documents(file.path())) return all(*table);
+    const MappedFile mapped(file);
+    const auto bytes = mapped.bytes();
+    models::DocumentReader documents(name,
+                                     {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    all(documents);
+  } catch (const Error& error) {
+    throw error.within(name);
+  }
+}
+
 std::vector<models::Document> read_documents(const std::filesystem::path& file) {
   const auto documents = table_documents(file);
   return documents ? models::read_documents(file, *documents) : models::read_documents(file);

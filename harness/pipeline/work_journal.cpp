@@ -46,6 +46,8 @@ std::string shown(const Json& key, const std::string& name) {
   return said.size() > 40 ? said.substr(0, 16) + "..." : said;
 }
 
+}  // namespace
+
 void require_same_key(const Json& now, const Json& then, const fs::path& path) {
   std::vector<std::string> names;
   for (const auto& [name, value] : then.items()) names.push_back(name);
@@ -63,8 +65,6 @@ void require_same_key(const Json& now, const Json& then, const fs::path& path) {
            "; give what it had to go on with it, --fresh to begin anew, or "
            "another --out"));
 }
-
-}  // namespace
 
 WorkJournal::WorkJournal(const fs::path& out, const std::string& command, const Json& key,
                          bool fresh, const Console& console)

@@ -16,6 +16,11 @@
 
 namespace plumb::harness {
 
+/// Error{kUsage} naming every name whose value differs between what a run is of `now` and what it was when it wrote the file
+/// at `path`.
+void require_same_key(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then,
+                      const std::filesystem::path& path);
+
 /// What is finished of a command's work, in `<out>/.stages/<command>.journal`: the same command,
 /// given again after it was interrupted or killed, goes on from there, and its results are the
 /// bytes of a run that was not. The unit is a step of a sweep (pruning/sweep/step_log.h): the

@@ -1,0 +1,291 @@
+#include "harness/healing/healing_run.h"
+
+#include <ATen/ops/empty.h>
+#include <malloc.h>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_fields.h"
+#include "base/output_file.h"
+#include "harness/cli/signals.h"
+#include "harness/healing/merge.h"
+#include "harness/pipeline/work_journal.h"
+#include "healing/nf4_blocks.h"
+#include "healing/peft_adapter.h"
+#include "healing/trainer.h"
+#include "metrics/cost/cost.h"
+#include "models/kernels/panels.h"
+#include "pruning/apply.h"
+
+namespace plumb::harness {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using healing::TrainingRow;
+using healing::TrainingState;
+using models::Dtype;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What products take their operands in: bf16 values in fp32 are multiplied exactly and, without AMX, faster.
+Dtype held_dtype(Dtype dtype) {
+  const bool amx = models::kernels::panel_kernels().name == "amx-bf16";
+  return dtype == Dtype::kBf16 && amx ? Dtype::kBf16 : Dtype::kFp32;
+}
+
+class Healing {
+ public:
+  Healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
+          const HealingText& text, const Console& console)
+      : request_(request),
+        options_(request.options),
+        checkpoint_(checkpoint),
+        text_(text),
+        console_(console),
+        state_file_(request.out / ".stages" / "heal.safetensors"),
+        key_(healing_key(request.options, checkpoint, text).dump()) {}
+
+  HealingResult run() {
+    // What loading needs goes back to the system; what a step needs stays for the next one.
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    read_state();
+    write_base();
+    result_.losses_before = kept_ ? kept_->losses_before : std::vector<double>();
+    const models::Decoder frozen = frozen_decoder();
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);  // glibc's greatest
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    result_.frozen_bytes = frozen.block_bytes();
+    healing::Trainer trainer(frozen, trainer_options());
+    if (kept_) {
+      healing::restore(trainer, *kept_);
+      result_.rows = kept_->rows;
+      result_.resumed_steps = kept_->steps();
+      kept_.reset();
+    }
+    if (result_.losses_before.empty())
+      result_.losses_before = validate(trainer, "validation before");
+    train(trainer);
+    result_.losses_after = validate(trainer, "validation after");
+    write_adapter(trainer);
+    if (request_.merge) write_merged(trainer);
+    result_.peak_resident_bytes = metrics::peak_resident_bytes();
+    return std::move(result_);
+  }
+
+ private:
+  healing::TrainerOptions trainer_options() const {
+    healing::TrainerOptions out;
+    out.lora = options_.lora;
+    out.schedule = options_.schedule();
+    out.accumulation = options_.accumulation;
+    out.seed = options_.seed;
+    out.states = options_.dtype;
+    return out;
+  }
+
+  /// Of the blocks that stay, read one after the other; what is not NF4 of them is gone when it is made.
+  models::Decoder frozen_decoder() const {
+    const auto exact = models::Decoder::stream(checkpoint_, Dtype::kFp32);
+    return healing::with_nf4_blocks(exact.with_blocks(options_.plan.kept()), options_.dtype,
+                                    held_dtype(options_.dtype), checkpoint_);
+  }
+
+  void read_state() {
+    if (request_.fresh) {
+      std::error_code ignored;
+      fs::remove(state_file_, ignored);
+      for (const char* name : {"base", "adapter", "merged"}) remove_own(name);
+      return;
+    }
+    kept_ = healing::read_training_state(state_file_);
+    if (!kept_) {
+      if (fs::exists(request_.out / "adapter"))
+        throw Error(ErrorKind::kUsage,
+                    text("'", request_.out.string(),
+                         "' holds a finished healing; give another --out, or --fresh to do it "
+                         "again"));
+      return;
+    }
+    require_same_key(parse_json(key_), parse_json(kept_->key), state_file_);
+    console_.warn(text("goes on after ", kept_->steps(), " of ", options_.steps,
+                       " steps, which are taken from '", printable(state_file_.string()), "'"));
+    remove_own("adapter");  // killed after it was written: it is written again
+  }
+
+  /// A folder that an earlier healing wrote.
+  void remove_own(const char* name) const {
+    const fs::path folder = request_.out / name;
+    if (!fs::exists(folder)) return;
+    if (!fs::exists(folder / "plumb.json"))
+      throw Error(ErrorKind::kUsage, text("'", folder.string(),
+                                          "' is there and not of a healing; give another --out"));
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+
+  void write_base() {
+    const fs::path base = request_.out / "base";
+    if (fs::exists(base / "plumb.json")) {
+      const auto json = parse_json(read_file(base / "plumb.json"));
+      if (json.at("base").at("sha256") == checkpoint_.sha256() &&
+          json.at("removed") == nlohmann::ordered_json(options_.plan.removed))
+        return;  // of the run that was interrupted
+    }
+    write_checkpoint("base", {});
+  }
+
+  void write_checkpoint(const char* name, const pruning::WeightChange& change) const {
+    constexpr uint64_t kShardBytes = uint64_t{5} << 30;
+    pruning::write_pruned(checkpoint_, options_.model, options_.plan, request_.out / name, false,
+                          kShardBytes, throw_if_interrupted, options_.model_origin, change);
+  }
+
+  models::ModelConfig pruned_config() const {
+    models::ModelConfig config = checkpoint_.config();
+    config.block_count -= options_.plan.removed_count();
+    return config;
+  }
+
+  void write_merged(const healing::Trainer& trainer) const {
+    remove_own("merged");
+    const healing::PeftAdapter adapter{options_.lora, trainer.adapters()};
+    write_checkpoint("merged", merging(adapter, pruned_config()));
+  }
+
+  /// The loss of each validation document; neighbours of one length share a product.
+  std::vector<double> validate(const healing::Trainer& trainer, const char* label) {
+    Progress progress(console_, label);
+    std::vector<double> out;
+    for (size_t first = 0; first < text_.validation.size();) {
+      progress.update(static_cast<int64_t>(first), std::ssize(text_.validation));
+      const size_t length = text_.validation[first].tokens.size();
+      size_t end = first + 1;
+      while (end < text_.validation.size() && end - first < static_cast<size_t>(options_.batch) &&
+             text_.validation[end].tokens.size() == length)
+        ++end;
+      at::Tensor tokens =
+          at::empty({static_cast<int64_t>(end - first), static_cast<int64_t>(length)}, at::kLong);
+      auto* ids = tokens.mutable_data_ptr<int64_t>();
+      for (; first < end; ++first, ids += length)
+        std::ranges::copy(text_.validation[first].tokens, ids);
+      for (const double loss : trainer.losses(tokens)) {
+        if (!std::isfinite(loss))
+          throw Error(ErrorKind::kInput,
+                      text(label, ": the loss of document ", text_.validation[out.size()].document,
+                           " is ", loss, "; a finite one is needed"));
+        out.push_back(loss);
+      }
+    }
+    return out;
+  }
+
+  void train(healing::Trainer& trainer) {
+    Progress progress(console_, "step");
+    int64_t kept_steps = trainer.steps_done();
+    const int64_t first_step = kept_steps;
+    const auto start = Clock::now();
+    try {
+      while (trainer.steps_done() < options_.steps) {
+        progress.update(trainer.steps_done(), options_.steps, said(first_step, start));
+        step(trainer);
+        if (trainer.steps_done() % request_.steps_per_state == 0) {
+          keep(trainer);
+          kept_steps = trainer.steps_done();
+        }
+      }
+    } catch (const Interrupted&) {
+      if (trainer.steps_done() > kept_steps) keep(trainer);
+      console_.warn(text(trainer.steps_done(), " of ", options_.steps,
+                         " steps are kept; the same command goes on from them"));
+      throw;
+    }
+    result_.seconds = seconds_since(start);
+    if (kept_steps < options_.steps) keep(trainer);
+  }
+
+  std::string said(int64_t first_step, Clock::time_point start) const {
+    const int64_t done = std::ssize(result_.rows) - first_step;
+    if (done == 0) return "";
+    const double tokens =
+        static_cast<double>(done * options_.batch * options_.accumulation * options_.max_tokens);
+    return text("loss ", number_text(result_.rows.back().loss), ", ",
+                number_text(tokens / seconds_since(start), 3), " tokens/s");
+  }
+
+  void step(healing::Trainer& trainer) {
+    const int64_t number = trainer.steps_done();
+    const int64_t first = number * options_.batch * options_.accumulation;
+    std::vector<at::Tensor> batches;
+    for (int64_t i = 0; i < options_.accumulation; ++i)
+      batches.push_back(text_.batch(first + i * options_.batch, options_.batch));
+    const auto start = Clock::now();
+    try {
+      const healing::TrainedStep done = trainer.step(batches);
+      result_.rows.push_back(
+          {done.loss, done.gradient_norm, done.learning_rate, seconds_since(start)});
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kInput) throw;
+      keep(trainer);
+      throw Error(error.kind(), text(error.what(), "; documents ", documents_of(first),
+                                     "; the adapters before it are in '", state_file_.string(),
+                                     "' (", number, " steps)"));
+    }
+  }
+
+  std::string documents_of(int64_t first) const {
+    const auto last = first + options_.batch * options_.accumulation - 1;
+    return text(text_.training[static_cast<size_t>(first)].first_document, " to ",
+                text_.training[static_cast<size_t>(last)].last_document, " of '",
+                text_.documents.file, "'");
+  }
+
+  void keep(const healing::Trainer& trainer) const {
+    TrainingState state = healing::state_of(trainer);
+    state.key = key_;
+    state.rows = result_.rows;
+    state.losses_before = result_.losses_before;
+    require_writable_folder(state_file_.parent_path());
+    healing::write_training_state(state_file_, state);
+  }
+
+  void write_adapter(const healing::Trainer& trainer) const {
+    NewFolder folder(request_.out / "adapter");
+    healing::write_peft_adapter(folder.path(), {options_.lora, trainer.adapters()}, pruned_config(),
+                                "../base");
+    // Which blocks of which model these layers were.
+    write_file_atomically(folder.path() / "plumb.json",
+                          read_file(request_.out / "base" / "plumb.json"));
+    folder.publish();
+  }
+
+  const HealingRequest& request_;
+  const HealingOptions& options_;
+  const models::Checkpoint& checkpoint_;
+  const HealingText& text_;
+  const Console& console_;
+  fs::path state_file_;
+  std::string key_;
+  std::optional<TrainingState> kept_;
+  HealingResult result_;
+};
+
+}  // namespace
+
+HealingResult run_healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
+                          const HealingText& text, const Console& console) {
+  return Healing(request, checkpoint, text, console).run();
+}
+
+void finish_healing(const HealingRequest& request) {
+  std::error_code ignored;
+  fs::remove(request.out / ".stages" / "heal.safetensors", ignored);
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/cli/console.h"
+#include "harness/healing/healing_options.h"
+#include "harness/healing/healing_text.h"
+#include "healing/training_state.h"
+#include "models/formats/checkpoint.h"
+
+namespace plumb::harness {
+
+struct HealingRequest {
+  HealingOptions options;
+  std::filesystem::path out;
+  int64_t steps_per_state = 20;  ///< the state is kept after each so many
+  bool fresh = false;            ///< begins anew whatever is there
+  bool merge = false;  ///< writes `<out>/merged` too, the pruned checkpoint with the adapter in it
+};
+
+/// Mean of -ln p over each validation document, before and after.
+struct HealingResult {
+  std::vector<double> losses_before, losses_after;
+  std::vector<healing::TrainingRow> rows;
+  int64_t resumed_steps = 0;
+  double seconds = 0;  ///< of this process' steps
+  uint64_t frozen_bytes = 0;
+  uint64_t peak_resident_bytes = 0;
+};
+
+/// Writes `<out>/base` (the pruned checkpoint) and `<out>/adapter` (PEFT), and gives what is to be said of them. While it works
+/// `<out>/.stages/heal.safetensors` holds the training's state; the same request goes on from there after a crash or a
+/// signal, and `<out>/adapter` is then byte for byte what it would have been. The caller removes it once the results stand
+/// (finish_healing).
+///
+/// Errors: Error{kUsage} naming what differs where the state is another training's, or where a finished healing stands;
+/// Error{kInput} where a loss or gradient is not finite, with step, documents and the last state.
+HealingResult run_healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
+                          const HealingText& text, const Console& console);
+void finish_healing(const HealingRequest& request);
+
+/// Everything that decides the numbers, by name; not nested.
+nlohmann::ordered_json healing_key(const HealingOptions& options,
+                                   const models::Checkpoint& checkpoint, const HealingText& text);
+
+}  // namespace plumb::harness
