@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "harness/cli/console.h"
+#include "harness/pipeline/file_names.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/stage_cache.h"
 
@@ -23,9 +24,8 @@ std::string label_of(const std::string& name) {
     const fs::path path = fs::path(name).lexically_normal();
     words = (path.has_filename() ? path : path.parent_path()).filename().string();
   }
-  const std::string allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   for (char& c : words)
-    if (allowed.find(c) == std::string::npos) c = '_';
+    if (kFileNameCharacters.find(c) == std::string_view::npos) c = '_';
   if (words.empty() || words.front() == '.') words.insert(0, "_");
   return words;
 }

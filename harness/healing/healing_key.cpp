@@ -1,8 +1,6 @@
-#include "base/environment.h"
 #include "harness/healing/healing_run.h"
-#include "harness/pipeline/facts.h"
+#include "harness/pipeline/work_key.h"
 #include "healing/modules.h"
-#include "models/kernels/panels.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::harness {
@@ -11,10 +9,7 @@ nlohmann::ordered_json healing_key(const HealingOptions& o, const models::Checkp
                                    const HealingText& text) {
   nlohmann::ordered_json key;
   key["format"] = 1;
-  key["version"] = version_line();
-  for (const auto& [name, value] : library_facts())
-    if (name != "CUDA plug-in") key[name] = value;
-  key["kernels"] = std::string(models::kernels::panel_kernels().name);
+  add_software(key);
   key["model"] = checkpoint.sha256();
   key["tokenizer"] = models::Tokenizer::sha256(o.model);
   key["removed"] = o.plan.removed_text();

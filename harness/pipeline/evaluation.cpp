@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "harness/cli/console.h"
+#include "harness/pipeline/file_names.h"
 #include "pruning/sweep/trie.h"
 
 namespace plumb::harness {
@@ -70,10 +71,9 @@ int64_t AskedTask::questions_cut() const {
 }
 
 void require_names(const std::vector<AskedTask>& asked) {
-  const std::string allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   for (size_t i = 0; i < asked.size(); ++i) {
     const std::string& name = asked[i].task.name;
-    if (name.find_first_not_of(allowed) != std::string::npos || name.front() == '.')
+    if (name.find_first_not_of(kFileNameCharacters) != std::string::npos || name.front() == '.')
       throw Error(ErrorKind::kUsage,
                   text("a task is called '", printable(name),
                        "', which is to be a file's name; needed are letters, digits, '.', '_' "

@@ -11,15 +11,14 @@ namespace plumb::harness {
 
 using Json = nlohmann::ordered_json;
 
-namespace {
-
-void add_software(Json& key, const Experiment& e) {
-  key["journal format"] = 1;
+void add_software(Json& key, const std::string& device) {
   key["version"] = version_line();
-  for (const auto& [name, value] : library_facts(e.device))
+  for (const auto& [name, value] : library_facts(device))
     if (name != "CUDA plug-in") key[name] = value;
   key["kernels"] = std::string(models::kernels::panel_kernels().name);
 }
+
+namespace {
 
 void add_documents(Json& key, Session& session) {
   const Experiment& e = session.experiment();
@@ -51,7 +50,8 @@ std::string plans_text(const std::vector<pruning::PruningPlan>& plans) {
 Json common_key(Session& session, const std::vector<AskedTask>& asked, bool documents) {
   const Experiment& e = session.experiment();
   Json key;
-  add_software(key, e);
+  key["journal format"] = 1;
+  add_software(key, e.device);
   key["model"] = session.checkpoint().sha256();
   key["tokenizer"] = models::Tokenizer::sha256(e.model);
   key["dtype"] = e.dtype;

@@ -9,6 +9,9 @@
 
 namespace plumb::harness {
 
+/// Versions and the CPU's capability, on which every number may depend.
+void add_software(nlohmann::ordered_json& key, const std::string& device = "cpu");
+
 /// Everything that decides the numbers of a sweep's steps, by names that a message can use:
 /// versions, the CPU's capability, hashes of model, tokenizer and data, how they are cut and
 /// packed, and the plans. Not in it: what changes no bit of a step (the memory limit) and what is
