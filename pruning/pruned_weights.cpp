@@ -1,22 +1,19 @@
 #include "pruning/pruned_weights.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/sub.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "pruning/weight_pieces.h"
 
 namespace plumb::pruning {
 namespace {
 
 using models::Role;
 using models::StoredType;
-
-constexpr int64_t kPieceValues = int64_t{1} << 21;  // 8 MiB of fp32 at a time
 
 PrunedTensor pruned_tensor(const models::TensorEntry& entry, Role role, int64_t source_block,
                            int64_t block, std::string name, bool bf16) {
@@ -29,25 +26,12 @@ PrunedTensor pruned_tensor(const models::TensorEntry& entry, Role role, int64_t 
           quantised};
 }
 
-/// In the order in which the model computes.
 std::vector<PrunedTensor> kept_tensors(const models::Checkpoint& checkpoint,
                                        const PruningPlan& plan, bool bf16) {
   std::vector<PrunedTensor> tensors;
-  const auto add = [&](const models::TensorName& row, int64_t source, int64_t block) {
-    if (row.hugging_face.empty()) return;  // fused in GGUF, apart where it goes
-    if (const auto entry = checkpoint.find(row.role, source))
-      tensors.push_back(pruned_tensor(*entry, row.role, source, block,
-                                      models::tensor_name(row.hugging_face, block), bf16));
-  };
-  const auto& names = checkpoint.architecture().tensors;
-  for (const auto& row : names)
-    if (row.role == Role::kEmbedding) add(row, -1, -1);
-  const auto kept = plan.kept();
-  for (size_t i = 0; i < kept.size(); ++i)
-    for (const auto& row : names)
-      if (models::per_block(row.role)) add(row, kept[i], static_cast<int64_t>(i));
-  for (const auto& row : names)
-    if (!models::per_block(row.role) && row.role != Role::kEmbedding) add(row, -1, -1);
+  for (const KeptTensor& kept : kept_tensors(checkpoint, plan, &models::TensorName::hugging_face))
+    tensors.push_back(
+        pruned_tensor(kept.entry, kept.role, kept.source_block, kept.block, kept.name, bf16));
   return tensors;
 }
 
@@ -58,33 +42,6 @@ std::string shard_name(size_t index, size_t count) {
   return name;
 }
 
-/// Whole heads where the rows of a head are put into another order.
-int64_t rows_a_piece(const models::Checkpoint& checkpoint, Role role, int64_t columns) {
-  const bool heads = role == Role::kQuery || role == Role::kKey;
-  const int64_t unit = heads ? checkpoint.config().head_width : 1;
-  return std::max<int64_t>(1, kPieceValues / columns / unit) * unit;
-}
-
-at::ScalarType scalar_type(StoredType type) {
-  if (type == StoredType::kF32) return at::kFloat;
-  return type == StoredType::kF16 ? at::kHalf : at::kBFloat16;
-}
-
-/// Largest absolute difference. `rounded` is `values` in bf16.
-double rounding_error(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
-                      const at::Tensor& values, const at::Tensor& rounded) {
-  const double error = at::sub(values, rounded.to(at::kFloat)).abs().max().item().toDouble();
-  if (!std::isfinite(error))
-    throw Error(ErrorKind::kInput,
-                text("tensor '", checkpoint.find(tensor.role, tensor.source_block)->name,
-                     "' has values that bf16 cannot hold; write it as F32"));
-  return error;
-}
-
-bool is_gain(Role role) {
-  return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
-}
-
 double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& tensor,
                     models::SafetensorsWriter& writer, const std::function<void()>& between,
                     const WeightChange& change) {
@@ -92,19 +49,20 @@ double write_tensor(const models::Checkpoint& checkpoint, const PrunedTensor& te
   const int64_t rows = tensor.slot.shape.size() == 1 ? 1 : tensor.slot.shape.front();
   const int64_t step = rows_a_piece(checkpoint, tensor.role, columns);
   // GGUF's writer has added the 1 that Hugging Face files leave out.
-  const bool less_one =
-      checkpoint.is_gguf() && checkpoint.config().options.gain_minus_one && is_gain(tensor.role);
+  const bool less_one = checkpoint.is_gguf() && has_gain_less_one(checkpoint, tensor.role);
   double error = 0;
   for (int64_t first = 0; first < rows; first += step) {
     if (between) between();
     at::Tensor values = checkpoint.load_rows(tensor.role, tensor.source_block, first,
                                              std::min(step, rows - first), at::kFloat);
     if (less_one) values.sub_(1);
-    if (change) change(tensor.role, tensor.block, first, values);
+    if (change.apply) change.apply(tensor.role, tensor.block, first, values);
     // F16 and BF16 come back from fp32 as they were: both are subsets of it, and NaN was refused.
     const at::Tensor stored = values.to(scalar_type(tensor.slot.type));
     if (tensor.quantised && tensor.slot.type == StoredType::kBf16)
-      error = std::max(error, rounding_error(checkpoint, tensor, values, stored));
+      error = std::max(
+          error,
+          rounding_error(checkpoint.find(tensor.role, tensor.source_block)->name, values, stored));
     writer.write(std::span(static_cast<const std::byte*>(stored.const_data_ptr()),
                            static_cast<size_t>(stored.nbytes())));
   }

@@ -37,7 +37,12 @@ struct Command {
   std::vector<Flag> flags;
   int (*run)(const Arguments&, const Console&);
   bool hidden = false;
+  /// Formats of the files that it writes, the default first: words of --format beside the output's own.
+  std::vector<std::string> file_formats = {};
 };
+
+/// Where the words of --format go that name what files are written in.
+inline constexpr const char* kFileFormat = "--format of files";
 
 Command run_command();
 Command fetch_command();

@@ -10,17 +10,20 @@ namespace plumb::harness {
 
 namespace {
 
+const std::vector<std::string> kFormats{"safetensors", "gguf"};
 constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts
 
 std::vector<Flag> flags() {
   return std::vector<Flag>{
              {"--model", "MODEL", "",
               "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
-             {"--out", "DIR", "", "folder of the pruned model; new or empty"}} +
+             {"--out", "DIR", "",
+              "folder of the pruned model, new or empty; of --format gguf a new file that ends in "
+              ".gguf"}} +
          block_flags() +
          std::vector<Flag>{
              {"--seed", "S", "", "of the strategy random; default 0"},
-             {"--bf16", "", "", "store quantised weights as bf16 rather than F32"},
+             {"--bf16", "", "", "store quantised weights that are decoded as bf16 rather than F32"},
              {"--adapter", "DIR", "",
               "a PEFT adapter of the pruned model; of `plumb heal` it also says which blocks go"},
              {"--merge", "", "", "add the adapter to the weights"}};
@@ -53,9 +56,14 @@ int run_prune(const Arguments& arguments, const Console& console) {
   if (const auto folder = arguments.get("--adapter"))
     adapter = healing::read_peft_adapter(*folder, pruned);
   throw_if_interrupted();
-  const double error = pruning::write_pruned(
-      checkpoint, model, plan, out, arguments.has("--bf16"), kShardBytes, throw_if_interrupted,
-      found.origin, adapter ? merging(*adapter, pruned) : pruning::WeightChange());
+  const auto change = adapter ? merging(*adapter, pruned) : pruning::WeightChange();
+  const std::string format = arguments.get(kFileFormat).value_or(kFormats.front());
+  const bool bf16 = arguments.has("--bf16");
+  const double error = format == "gguf"
+                           ? pruning::write_pruned_gguf(checkpoint, model, plan, out, bf16,
+                                                        throw_if_interrupted, found.origin, change)
+                           : pruning::write_pruned(checkpoint, model, plan, out, bf16, kShardBytes,
+                                                   throw_if_interrupted, found.origin, change);
   console.result({{"out", out},
                   {"strategy", plan.strategy},
                   {"removed", plan.removed},
@@ -64,6 +72,7 @@ int run_prune(const Arguments& arguments, const Console& console) {
                   {"base_sha256", checkpoint.sha256()},
                   {"base_origin", origin_json(found.origin)},
                   {"merged", adapter.has_value()},
+                  {"format", format},
                   {"largest_rounding_error", error}});
   console.say(text("removed blocks ", plan.removed_text(), " of ", blocks, "; ",
                    blocks - plan.removed_count(), " stay"));
@@ -75,8 +84,13 @@ int run_prune(const Arguments& arguments, const Console& console) {
 }  // namespace
 
 Command prune_command() {
-  return {"prune", "write the model without some of its blocks, as transformers loads it",
-          "plumb prune --model model.gguf --first 20 --n 7 --out pruned", flags(), run_prune};
+  return {
+      .name = "prune",
+      .summary = "write the model without some of its blocks, as transformers or llama.cpp load it",
+      .example = "plumb prune --model model.gguf --first 20 --n 7 --out pruned",
+      .flags = flags(),
+      .run = run_prune,
+      .file_formats = kFormats};
 }
 
 }  // namespace plumb::harness

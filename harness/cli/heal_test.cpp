@@ -251,6 +251,21 @@ TEST_F(Heal, MergesTheAdapterIntoTheWeights) {
     EXPECT_TRUE(base.load(models::Role::kQuery, block, at::kFloat)
                     .equal(merged.load(models::Role::kQuery, block, at::kFloat)));
   }
+  // The same weights in the other format: F32 all through, so to the bit.
+  const ChildOutput gguf =
+      plumb({"prune", "--model", model(), "--adapter", path("out/adapter"), "--merge", "--format",
+             "gguf", "--format", "json", "--out", path("merged.gguf")});
+  ASSERT_EQ(gguf.exit_code, 0) << gguf.err;
+  EXPECT_EQ(Json::parse(gguf.out).at("format"), "gguf");
+  const auto one_file = models::Checkpoint::open(path("merged.gguf"));
+  for (const auto& row : merged.architecture().tensors)
+    for (int64_t block = 0; block < (models::per_block(row.role) ? 7 : 1); ++block) {
+      const int64_t of = models::per_block(row.role) ? block : -1;
+      ASSERT_EQ(merged.find(row.role, of).has_value(), one_file.find(row.role, of).has_value());
+      if (!merged.find(row.role, of)) continue;
+      EXPECT_TRUE(
+          merged.load(row.role, of, at::kFloat).equal(one_file.load(row.role, of, at::kFloat)));
+    }
   const ChildOutput wrong = plumb({"prune", "--model", model(), "--first", "1", "--n", "2",
                                    "--adapter", path("out/adapter"), "--out", path("wrong")});
   EXPECT_EQ(wrong.exit_code, 2);

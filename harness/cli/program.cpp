@@ -69,15 +69,37 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
         option->allow_extra_args(false)->expected(1, 1000);
     }
   }
-  sub->add_option(
-         "--format",
-         [&arguments](const CLI::results_t& given) {
-           arguments.values["--format"] = given;
-           return true;
-         },
-         "human (default), json or quiet")
-      ->type_name("FORMAT");
+  const auto& files = command.file_formats;
+  CLI::Option* format = sub->add_option(
+      "--format",
+      [&arguments, &files](const CLI::results_t& given) {
+        for (const std::string& word : given)
+          arguments.values[std::ranges::count(files, word) > 0 ? kFileFormat : "--format"]
+              .push_back(word);
+        return true;
+      },
+      "human (default), json or quiet" + (files.empty() ? ""
+                                                        : text("; and of the files ", files.front(),
+                                                               " (default) or ", files.back())));
+  format->type_name("FORMAT");
+  if (!files.empty()) format->allow_extra_args(false)->expected(1, 2);
   return sub;
+}
+
+/// One word of each kind at most: the second would silently win.
+void require_formats(const Arguments& arguments, const Command& command) {
+  for (const char* kind : {"--format", kFileFormat})
+    if (const auto found = arguments.values.find(kind);
+        found != arguments.values.end() && found->second.size() > 1)
+      throw Error(ErrorKind::kUsage,
+                  text("--format was given as ", printable(found->second[0]), " and as ",
+                       printable(found->second[1]), "; one of them is needed"));
+  const std::string word = arguments.get("--format").value_or("human");
+  const auto& files = command.file_formats;
+  if (!files.empty() && word != "human" && word != "json" && word != "quiet")
+    throw Error(ErrorKind::kUsage,
+                text("--format is '", printable(word), "', needed human, json, quiet, ",
+                     files.front(), " or ", files.back()));
 }
 
 /// One line for what CLI11 refused, with the nearest option that exists.
@@ -152,9 +174,12 @@ int run_program(int argc, const char* const* argv) {
   }
   const auto chosen = app.get_subcommands();
   if (chosen.empty()) throw Error(ErrorKind::kUsage, "no command was given; see plumb --help");
-  const Console console(parse_format(arguments.get("--format").value_or("human")));
   for (const Command& command : commands())
-    if (command.name == chosen.front()->get_name()) return command.run(arguments, console);
+    if (command.name == chosen.front()->get_name()) {
+      require_formats(arguments, command);
+      const Console console(parse_format(arguments.get("--format").value_or("human")));
+      return command.run(arguments, console);
+    }
   throw Error(ErrorKind::kInternal, "the command line's command has no function");
 }
 

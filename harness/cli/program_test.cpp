@@ -94,6 +94,11 @@ TEST_F(Program, RefusesValuesOutOfRangeBeforeAnyWork) {
       {{"--strategy", "similarity", "--n", "1"}, "without --plans"},
       {{"--strategy", "simple", "--first", "1", "--n", "1"}, "--strategy and --first were given"},
       {{"--seed", "1"}, "--seed was given without --strategy"},
+      {{"--blocks", "3", "--format", "ggfu"},
+       "--format is 'ggfu', needed human, json, quiet, safetensors or gguf"},
+      {{"--blocks", "3", "--format", "gguf", "--format", "safetensors"},
+       "--format was given as gguf and as safetensors"},
+      {{"--blocks", "3", "--format", "gguf"}, "is no name of a GGUF file"},
       {{}, "no blocks were named"}};
   for (const auto& [more, said] : prunes) {
     Words words{"prune", "--model", model(), "--out", path("new/pruned")};

@@ -10,13 +10,18 @@
 namespace plumb::harness {
 
 pruning::WeightChange merging(const healing::PeftAdapter& adapter, models::ModelConfig pruned) {
-  return [&adapter, pruned = std::move(pruned)](models::Role role, int64_t block, int64_t first,
-                                                const at::Tensor& values) {
+  const auto touches = [&adapter](models::Role role, int64_t block) {
     const auto target = healing::target_of(role);
-    if (!target || block < 0) return;
-    if (!adapter.blocks.at(static_cast<size_t>(block)).of(*target).a.defined()) return;
-    values.add_(healing::merged_rows(adapter, pruned, block, *target, first, values.size(0)));
+    return target && block >= 0 &&
+           adapter.blocks.at(static_cast<size_t>(block)).of(*target).a.defined();
   };
+  return {
+      touches, [&adapter, touches, pruned = std::move(pruned)](
+                   models::Role role, int64_t block, int64_t first, const at::Tensor& values) {
+        if (!touches(role, block)) return;
+        const auto target = *healing::target_of(role);
+        values.add_(healing::merged_rows(adapter, pruned, block, target, first, values.size(0)));
+      }};
 }
 
 std::optional<pruning::PruningPlan> plan_of_adapter(const std::filesystem::path& adapter,

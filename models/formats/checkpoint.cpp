@@ -347,6 +347,15 @@ at::Tensor Checkpoint::load_stored(const TensorEntry& entry) const {
   return out;
 }
 
+void Checkpoint::read_stored(const TensorEntry& entry, uint64_t first,
+                             std::span<std::byte> out) const {
+  if (first > entry.size_bytes() || out.size() > entry.size_bytes() - first)
+    throw Error(ErrorKind::kInvariant,
+                text("bytes ", first, " to ", first + out.size(), " of tensor ",
+                     printable(entry.name), ", which has ", entry.size_bytes()));
+  impl_->files.at(entry.file).read(entry.begin + first, out);
+}
+
 const std::string& Checkpoint::sha256(const std::stop_token& stop) const {
   const std::lock_guard one_at_a_time(impl_->hashing);
   if (impl_->hash.empty()) {

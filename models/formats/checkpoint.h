@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ class Checkpoint {
 
   /// The bytes on disk as a tensor of the stored dtype (F32, F16, BF16 only), for copying bit for bit.
   at::Tensor load_stored(const TensorEntry& entry) const;
+
+  /// Bytes of the tensor's storage from `first` on into `out`, as they are. Error{kInvariant} for bytes that it has not.
+  void read_stored(const TensorEntry& entry, uint64_t first, std::span<std::byte> out) const;
 
   /// Of one file its sha256, of several the sha256 of theirs, a line each, in the order of `files()`; lower-case hex.
   /// Shards are so hashed by themselves, each once while it stays as it is (base/remembered_hash.h). A

@@ -146,6 +146,7 @@ class Parser {
       GgufValue value = type == 9 ? array() : scalar(type);
       if (!header_.metadata.emplace(std::string(key), value).second)
         throw damaged("the key occurs twice");
+      header_.keys.emplace_back(key, type);
       if (cursor_.position() > kLongestHeader)
         throw damaged("the metadata is longer than ", kLongestHeader, " bytes");
     } catch (const Error& error) {
@@ -311,6 +312,12 @@ class Parser {
 };
 
 }  // namespace
+
+uint32_t ggml_type(StoredType type) {
+  for (const TensorTypeRow& row : kTensorTypes)
+    if (row.stored == type) return row.id;
+  throw Error(ErrorKind::kInternal, "a stored type without a number");
+}
 
 bool GgufArray::holds_integers() const { return type_ <= 5 || type_ == 10 || type_ == 11; }
 bool GgufArray::holds_reals() const { return type_ == 6 || type_ == 12; }

@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "models/formats/tensor_index.h"
@@ -25,6 +27,8 @@ class GgufArray {
       : type_(type), count_(count), bytes_(bytes) {}
 
   uint64_t size() const { return count_; }
+  uint32_t element_type() const { return type_; }  ///< GGUF's number
+  std::span<const std::byte> bytes() const { return bytes_; }
   bool holds_integers() const;
   bool holds_reals() const;
   bool holds_texts() const;
@@ -49,6 +53,8 @@ using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view
 struct GgufHeader {
   uint32_t version = 0;
   std::map<std::string, GgufValue, std::less<>> metadata;
+  /// Keys and GGUF's numbers of their value types, in the file's order.
+  std::deque<std::pair<std::string, uint32_t>> keys;
   TensorEntries tensors;  ///< offsets from the start of the file; shape outermost first
   std::shared_ptr<const void> storage;
 };
@@ -58,6 +64,9 @@ struct GgufHeader {
 /// nothing that is larger than the file. `bytes` must outlive the header; a file need not.
 GgufHeader parse_gguf(std::span<const std::byte> bytes);
 GgufHeader parse_gguf(const ModelFile& file);
+
+/// ggml's number of a type.
+uint32_t ggml_type(StoredType type);
 
 /// Decodes `count` values of `type` (whole storage blocks) to fp32, bit for bit as ggml's reference does.
 void dequantize(StoredType type, std::span<const std::byte> bytes, std::span<float> out);
