@@ -15,7 +15,7 @@ namespace plumb::models {
 /// ends the process.
 /// Null: `device_count` is required. Any other function or text may be null: the program then does without, or says
 /// what it lacks.
-inline constexpr uint32_t kKernelTableVersion = 2;
+inline constexpr uint32_t kKernelTableVersion = 3;
 
 /// What a device is, for provenance and for the memory limit. Texts end with a NUL.
 struct DeviceFacts {
@@ -23,6 +23,124 @@ struct DeviceFacts {
   char driver[64];       ///< with its version
   uint64_t total_bytes;  ///< of device memory
   uint64_t free_bytes;   ///< of it now, whoever holds the rest
+  /// By its data sheet's formulas, for what a benchmark reached of them; 0 where the device does not say.
+  double peak_bytes_per_second;  ///< of its memory
+  double
+      peak_fp32_per_second;  ///< floating-point operations, a fused multiplication and addition being two
+};
+
+/// How values are stored where a kernel takes both.
+enum class Element : uint32_t { kFp32 = 0, kBf16 = 1 };
+
+/// A matrix of frozen weights [rows, columns] in NF4 (models/kernels/nf4.h), flattened by rows. Its scales are fp32, or
+/// quantised again to a byte each (models/kernels/nf4_quantize.h):
+///
+///     absmax[i] = map[scale_codes[i]] * scales[i / 256] + offset
+struct Nf4Matrix {
+  const uint8_t* codes = nullptr;  ///< [ceil(rows * columns / 2)]
+  const float* absmax = nullptr;   ///< [ceil(rows * columns / 64)], or nullptr for the four below
+  const uint8_t* scale_codes = nullptr;  ///< as many
+  const float* scales = nullptr;         ///< [ceil(as many / 256)]
+  const float* map = nullptr;            ///< [256]
+  float offset = 0;
+  int64_t rows = 0, columns = 0;
+};
+
+/// y = x W^T, summed in fp32.
+struct Nf4Product {
+  Nf4Matrix weight = {};    ///< W [out, in], in a multiple of 64; its codes aligned to 16 bytes
+  const void* x = nullptr;  ///< [batch, in]
+  Element x_type = Element::kFp32;
+  float* y = nullptr;  ///< [batch, out]
+  int64_t batch = 0;
+};
+
+/// low = x A^T; y += scale * low B^T. `low` is kept for the backward pass.
+struct LoraProduct {
+  const void* x = nullptr;  ///< [rows, in]
+  Element x_type = Element::kFp32;
+  const float* a = nullptr;  ///< [rank, in], rank at most 256
+  const float* b = nullptr;  ///< [out, rank]
+  float* low = nullptr;      ///< [rows, rank]
+  float* y = nullptr;        ///< [rows, out], a row beginning y_stride values after the one before
+  int64_t rows = 0, in = 0, rank = 0, out = 0, y_stride = 0;
+  float scale = 0;
+};
+
+/// y = x / sqrt(mean x^2 + epsilon) * gain over each row.
+struct RmsNorm {
+  const void* x = nullptr;  ///< [rows, width]
+  Element x_type = Element::kFp32;
+  const float* gain = nullptr;  ///< [width]
+  void* y = nullptr;            ///< [rows, width]
+  Element y_type = Element::kFp32;
+  int64_t rows = 0, width = 0;
+  float epsilon = 0;
+};
+
+/// d loss / d x of it, given d loss / d y. With f = 1 / sqrt(mean x^2 + epsilon) and g = gradient * gain:
+///
+///     dx = f * (g - x * f^2 * mean(g * x))
+struct RmsNormGradient {
+  const void* x = nullptr;
+  Element x_type = Element::kFp32;
+  const float* gain = nullptr;
+  const float* gradient = nullptr;  ///< [rows, width]
+  float* dx = nullptr;              ///< [rows, width]; may be `gradient`
+  int64_t rows = 0, width = 0;
+  float epsilon = 0;
+};
+
+/// Heads of queries or keys as attention takes them: each head's RMS norm, where there is a gain, then rotation of its
+/// first 2 * half features by the angle of its position,
+///
+///     y[i] = n[i] cos - n[i + half] sin,   y[i + half] = n[i + half] cos + n[i] sin,   i < half
+///
+/// Row r stands at position r mod tokens. x and y may be columns of wider matrices.
+struct HeadRotation {
+  const void* x =
+      nullptr;  ///< [rows, heads, width], a row beginning x_stride values after the one before
+  Element x_type = Element::kFp32;
+  int64_t x_stride = 0;
+  const float* gain = nullptr;                     ///< [width], or nullptr: no norm
+  const float *cosine = nullptr, *sine = nullptr;  ///< [tokens, half]
+  float* y = nullptr;  ///< as x, by y_stride; of the gradient d loss / d y
+  int64_t y_stride = 0;
+  float* dx = nullptr;  ///< of the gradient alone: as x, by dx_stride; nullptr forward
+  int64_t dx_stride = 0;
+  int64_t rows = 0, tokens = 0, heads = 0, width = 0, half = 0;
+  float epsilon = 0;
+};
+
+/// Rows of logits to -ln p of their targets in nats and, in place, to d (scale * sum of them) / d logits:
+///
+///     loss = ln sum exp logits - logits[target],   logits <- scale * (softmax(logits) - [target])
+///
+/// A target outside of the vocabulary makes its loss NaN and its row 0.
+struct CrossEntropy {
+  void* logits = nullptr;  ///< [rows, vocabulary]
+  Element type = Element::kFp32;
+  const int64_t* targets = nullptr;  ///< [rows]
+  float* losses = nullptr;           ///< [rows]
+  int64_t rows = 0, vocabulary = 0;
+  float scale = 0;
+  bool gradient = false;  ///< false: the logits stay as they are
+};
+
+/// One step of AdamW as torch.optim has it (healing/adamw.h), its factors made once in double:
+///
+///     g <- clip * g;   p <- keep * p;   m <- beta1 m + (1 - beta1) g;   v <- beta2 v + (1 - beta2) g^2
+///     p <- p - rate * m / (sqrt(v) / root + epsilon)
+struct AdamWStep {
+  float *parameters = nullptr, *first = nullptr,
+        *second = nullptr;           ///< p, m, v: [count], aligned to 16 bytes
+  const float* gradients = nullptr;  ///< [count], aligned to 16 bytes
+  int64_t count = 0;
+  float clip = 0;                         ///< 1, or what scales the gradients to their largest norm
+  float keep = 0;                         ///< 1 - learning rate * decay
+  float beta1 = 0, rest1 = 0;             ///< and 1 - beta1
+  float beta2 = 0, rest2 = 0;             ///< and 1 - beta2
+  float rate = 0, root = 0, epsilon = 0;  ///< learning rate / (1 - beta1^t), sqrt(1 - beta2^t)
 };
 
 /// Plain C functions. Pointers are device memory unless they say host, rows contiguous; `stream` is the device's native
@@ -46,6 +164,26 @@ struct KernelTable {
   /// [ceil(count / 64)] fp32, out [count] fp32. Asynchronous on `stream`. models/kernels/nf4.h has the format.
   const char* (*nf4_dequantize)(const uint8_t* codes, const float* absmax, float* out,
                                 int64_t count, void* stream) = nullptr;
+
+  /// The way back, equal to models/kernels/nf4_quantize.h bit for bit: weights [count] fp32 to codes and absmax. `*bad`, which the caller has set
+  /// to INT64_MAX, becomes the number of the first weight that is not finite, if there is one; the outputs are then
+  /// unspecified. Asynchronous.
+  const char* (*nf4_quantize)(const float* weights, uint8_t* codes, float* absmax, int64_t* bad,
+                              int64_t count, void* stream) = nullptr;
+  /// A matrix with either kind of scales to values of `type`, rounded to nearest: out [rows, columns], aligned to 16 bytes.
+  const char* (*nf4_expand)(const Nf4Matrix* weight, void* out, Element type,
+                            void* stream) = nullptr;
+  /// The kernels of a frozen decoder with adapters, each as its struct says. Asynchronous on `stream`; the struct is read
+  /// before they return. They refuse null pointers, negative sizes, strides below a row's width and what they say is a limit; nothing
+  /// is launched for no rows. Sums are fp32 in an order that depends on the shapes alone, so that a call gives its bits again.
+  const char* (*nf4_product)(const Nf4Product* product, void* stream) = nullptr;
+  const char* (*lora_product)(const LoraProduct* product, void* stream) = nullptr;
+  const char* (*rms_norm)(const RmsNorm* norm, void* stream) = nullptr;
+  const char* (*rms_norm_gradient)(const RmsNormGradient* norm, void* stream) = nullptr;
+  const char* (*rotate_heads)(const HeadRotation* heads, void* stream) = nullptr;
+  const char* (*rotate_heads_gradient)(const HeadRotation* heads, void* stream) = nullptr;
+  const char* (*cross_entropy)(const CrossEntropy* loss, void* stream) = nullptr;
+  const char* (*adamw_step)(const AdamWStep* step, void* stream) = nullptr;
 
   /// Device memory, and copies between it and host memory; synchronous. All four or none.
   const char* (*allocate)(void** pointer, uint64_t bytes) = nullptr;

@@ -6,6 +6,9 @@
 
 #include "models/device.h"
 #include "models/kernels/nf4.h"
+#if defined(PLUMB_FAKE_GOOD)
+#include "models/kernels/emulated_kernels.h"
+#endif
 
 namespace plumb::models {
 namespace {
@@ -64,6 +67,18 @@ constexpr KernelTable kTable = {
     .device_count = device_count,
     .device_facts = nullptr,
     .nf4_dequantize = nf4_dequantize,
+#if defined(PLUMB_FAKE_GOOD)
+    .nf4_quantize = emulated::nf4_quantize,
+    .nf4_expand = emulated::nf4_expand,
+    .nf4_product = emulated::nf4_product,
+    .lora_product = emulated::lora_product,
+    .rms_norm = emulated::rms_norm,
+    .rms_norm_gradient = emulated::rms_norm_gradient,
+    .rotate_heads = emulated::rotate_heads,
+    .rotate_heads_gradient = emulated::rotate_heads_gradient,
+    .cross_entropy = emulated::cross_entropy,
+    .adamw_step = emulated::adamw_step,
+#endif
     .allocate = allocate,
     .release = release,
     .copy_to_device = copy,

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "models/device.h"
+#include "models/kernels/kernels_cuda.h"
 #include "models/kernels/nf4_cuda.h"
 
 namespace plumb::models {
@@ -22,6 +23,17 @@ const char* device_count(int* count) {
   return why;
 }
 
+int attribute(cudaDeviceAttr which, int index) {
+  int value = 0;
+  return cudaDeviceGetAttribute(&value, which, index) == cudaSuccess ? value : 0;
+}
+
+/// Of a multiprocessor in a clock (CUDA C++ Programming Guide, "Arithmetic Instructions"): 64 in compute capabilities 7.5 and 8.0, 128
+/// in those after.
+double fused_additions_a_clock(int major, int minor) {
+  return major < 8 || (major == 8 && minor == 0) ? 64 : 128;
+}
+
 const char* device_facts(int index, DeviceFacts* facts) {
   *facts = {};
   cudaDeviceProp properties;
@@ -32,6 +44,12 @@ const char* device_facts(int index, DeviceFacts* facts) {
   if (const char* why = message(cudaDriverGetVersion(&driver))) return why;
   std::snprintf(facts->driver, sizeof facts->driver, "CUDA driver %d.%d", driver / 1000,
                 driver % 1000 / 10);
+  // Clocks are in kHz; memory moves data on both edges.
+  facts->peak_bytes_per_second = 2e3 * attribute(cudaDevAttrMemoryClockRate, index) *
+                                 attribute(cudaDevAttrGlobalMemoryBusWidth, index) / 8;
+  facts->peak_fp32_per_second = 2e3 * attribute(cudaDevAttrClockRate, index) *
+                                properties.multiProcessorCount *
+                                fused_additions_a_clock(properties.major, properties.minor);
   int before = 0;
   if (const char* why = message(cudaGetDevice(&before))) return why;
   if (const char* why = message(cudaSetDevice(index))) return why;
@@ -45,8 +63,24 @@ const char* device_facts(int index, DeviceFacts* facts) {
 
 const char* nf4_dequantize(const uint8_t* codes, const float* absmax, float* out, int64_t count,
                            void* stream) {
-  return message(
-      nf4_dequantize_cuda(codes, absmax, out, count, static_cast<cudaStream_t>(stream)));
+  return message(nf4_dequantize_cuda(codes, absmax, out, count, static_cast<cudaStream_t>(stream)));
+}
+
+cudaStream_t native(void* stream) { return static_cast<cudaStream_t>(stream); }
+
+const char* quantize(const float* weights, uint8_t* codes, float* absmax, int64_t* bad,
+                     int64_t count, void* stream) {
+  return nf4_quantize_cuda({weights, codes, absmax, bad, count}, native(stream));
+}
+
+const char* expand(const Nf4Matrix* weight, void* out, Element type, void* stream) {
+  return nf4_expand_cuda(*weight, out, type, native(stream));
+}
+
+/// A kernel of one struct as the table has it.
+template <typename Arguments, const char* (*kKernel)(const Arguments&, cudaStream_t)>
+const char* with_stream(const Arguments* arguments, void* stream) {
+  return kKernel(*arguments, native(stream));
 }
 
 const char* allocate(void** pointer, uint64_t bytes) { return message(cudaMalloc(pointer, bytes)); }
@@ -69,6 +103,16 @@ constexpr KernelTable kTable = {
     .device_count = device_count,
     .device_facts = device_facts,
     .nf4_dequantize = nf4_dequantize,
+    .nf4_quantize = quantize,
+    .nf4_expand = expand,
+    .nf4_product = with_stream<Nf4Product, nf4_product_cuda>,
+    .lora_product = with_stream<LoraProduct, lora_product_cuda>,
+    .rms_norm = with_stream<RmsNorm, rms_norm_cuda>,
+    .rms_norm_gradient = with_stream<RmsNormGradient, rms_norm_gradient_cuda>,
+    .rotate_heads = with_stream<HeadRotation, rotate_heads_cuda>,
+    .rotate_heads_gradient = with_stream<HeadRotation, rotate_heads_gradient_cuda>,
+    .cross_entropy = with_stream<CrossEntropy, cross_entropy_cuda>,
+    .adamw_step = with_stream<AdamWStep, adamw_step_cuda>,
     .allocate = allocate,
     .release = release,
     .copy_to_device = copy_to_device,
