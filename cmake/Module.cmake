@@ -98,11 +98,13 @@ function(plumb_extra_base)
   target_link_libraries(plumb_base PRIVATE OpenSSL::Crypto plumb_boost benchmark::benchmark)
   target_compile_definitions(plumb_base PRIVATE PLUMB_VERSION="${PROJECT_VERSION}"
     PLUMB_BUILD_TYPE="${CMAKE_BUILD_TYPE}")
+  plumb_always_optimise(${CMAKE_SOURCE_DIR}/base/json_fields.cpp)
   include(Commit)
   plumb_commit(plumb_base)
 endfunction()
 function(plumb_extra_models)
   target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 plumb_sentencepiece ZLIB::ZLIB ${CMAKE_DL_LIBS})
+  plumb_always_optimise(${CMAKE_SOURCE_DIR}/models/formats/json_events.cpp ${CMAKE_SOURCE_DIR}/models/formats/json_tree.cpp)
   # Vectors wider than a set's registers are passed between inlined functions only, so their ABI does not matter.
   file(GLOB panels ${CMAKE_SOURCE_DIR}/models/kernels/panels_*.cpp)
   set_source_files_properties(${panels} PROPERTIES COMPILE_OPTIONS -Wno-psabi)

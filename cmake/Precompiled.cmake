@@ -48,6 +48,13 @@ function(plumb_quick_to_compile target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
+# plumb_always_optimise(<source>...): for what reads large foreign files, where -O1 leaves a parser's calls of one line as
+# calls, each of which the sanitizers follow. Without the precompiled header, which is of other options.
+function(plumb_always_optimise)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:RelWithDebInfo>:-O2>
+    SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
 if(PLUMB_PRECOMPILED)
   plumb_precompile(plumb_precompiled "")
   set_target_properties(plumb_precompiled PROPERTIES POSITION_INDEPENDENT_CODE ON)  # as the libraries
