@@ -60,11 +60,9 @@ Work work_of(const Experiment& e, const models::ModelConfig& c) {
   work.plans = asked_plans(plans);
   work.block_evaluations = trie.block_evaluations();
   const TextChoice& calibration = e.calibration_text();
-  // The last step is filled up with copies.
-  const int64_t steps = (calibration.limit + e.documents_per_step - 1) / e.documents_per_step;
   work.profile_flops =
       static_cast<double>(c.block_count) *
-      sequence_flops(c, static_cast<double>(steps * e.documents_per_step), calibration.max_tokens);
+      sequence_flops(c, static_cast<double>(calibration.limit), calibration.max_tokens);
   const auto documents = static_cast<double>(e.validation.limit);
   work.sweep_flops = static_cast<double>(work.block_evaluations) *
                      sequence_flops(c, documents, e.validation.max_tokens);

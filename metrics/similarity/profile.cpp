@@ -23,7 +23,7 @@ namespace {
 using models::Decoder;
 using models::TokenBatch;
 
-/// One step of documents [first, first + count) of the batch; B >= count rows are computed.
+/// One step of documents [first, first + count) of the batch.
 struct Step {
   int64_t first;
   int64_t count;
@@ -46,6 +46,7 @@ void require_usable(const TokenBatch& batch, int64_t documents_per_step) {
                 text("documents per step are ", documents_per_step, "; at least 1 is needed"));
 }
 
+/// A step's tokens in B >= count rows, the last document again in those that are left.
 at::Tensor padded_tokens(const TokenBatch& batch, const Step& step, int64_t B) {
   const int64_t T = batch.token_count;
   at::Tensor tokens = at::empty({B, T}, at::kLong);
@@ -204,7 +205,9 @@ class Pass {
 
  private:
   void begin(size_t step) {
-    const at::Tensor x = decoder_.embed(padded_tokens(batch_, steps_[step], B_)).contiguous();
+    // A device's products give a row other bits in another shape, so the last step has that of all; the CPU's do not.
+    const int64_t rows = decoder_.device().is_cpu() ? steps_[step].count : B_;
+    const at::Tensor x = decoder_.embed(padded_tokens(batch_, steps_[step], rows)).contiguous();
     // One piece of memory: pieces of a state each would lie between activations that come and go, and keep the heap
     // from using their places again.
     states_[step] =
