@@ -13,10 +13,11 @@ namespace plumb::models::kernels {
 ///
 ///     panel of K features:  fp32  [K][32]            row k holds feature k of 32 tokens
 ///                           bf16  [K / 2][32][2]     row k / 2 holds features k, k + 1 of 32
-///                           tokens side by side
+///                           tokens side by side, where the processor multiplies such pairs; else [K][32] of
+///                           values that are rounded to bf16 and kept in fp32
 ///
 /// A product is W [N, K] (rows as the checkpoint stores them) times a panel, giving [N][32] in
-/// fp32. So weights are never repacked or copied, what follows a product (rotation, SiLU, softmax,
+/// fp32. So weights are never repacked as a whole, what follows a product (rotation, SiLU, softmax,
 /// sum) works lane by lane without a reduction across lanes, and its result is already the next
 /// product's panel. Sums over K run in ascending k with one accumulator, so a token's bits depend
 /// on its own prefix only: not on batch size, length, or thread count.
