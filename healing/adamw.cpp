@@ -1,11 +1,13 @@
 #include "healing/adamw.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <cmath>
 
 #include "base/error.h"
+#include "healing/device_kernels.h"
 
 namespace plumb::healing {
 
@@ -30,6 +32,9 @@ void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate)
     if (!parameter.sizes().equals(gradients[i].sizes()))
       throw Error(ErrorKind::kInvariant,
                   text("gradient ", i, " has not the shape of its parameter"));
+    if (adamw_on_device(parameter, gradients[i], first_[i], second_[i], options_, learning_rate,
+                        steps_))
+      continue;
     if (options_.weight_decay > 0) parameter.mul_(1 - learning_rate * options_.weight_decay);
     first_[i].mul_(options_.beta1).add_(gradients[i], 1 - options_.beta1);
     second_[i].mul_(options_.beta2).addcmul_(gradients[i], gradients[i], 1 - options_.beta2);
@@ -52,8 +57,12 @@ void AdamW::restore(int64_t steps, const std::vector<at::Tensor>& first,
 
 double clip_norm(std::vector<at::Tensor>& gradients, double largest) {
   double squares = 0;
-  for (const at::Tensor& gradient : gradients) {
-    const auto norm = gradient.norm().item<double>();
+  std::vector<at::Tensor> norms;
+  for (const at::Tensor& gradient : gradients) norms.push_back(gradient.norm());
+  // One wait for all where they are on a device.
+  const at::Tensor all = norms.empty() ? at::Tensor() : at::stack(norms).to(at::kCPU, at::kDouble);
+  for (size_t i = 0; i < norms.size(); ++i) {
+    const double norm = all.const_data_ptr<double>()[i];
     squares += norm * norm;
   }
   const double norm = std::sqrt(squares);

@@ -8,6 +8,7 @@
 #include <ATen/ops/matmul.h>
 
 #include "base/rng.h"
+#include "healing/device_kernels.h"
 #include "healing/layers_gradient.h"
 
 namespace plumb::healing {
@@ -54,12 +55,16 @@ at::Tensor AdaptedProduct::forward(const at::Tensor& x) const {
   at::Tensor y = at::linear(rows.to(weight_.scalar_type()), weight_).to(type);
   if (bias_.defined()) y = y + bias_;
   for (const Group& group : groups_) {
-    const at::Tensor low = at::linear(dropped(rows.to(type), group), group.a);
+    const at::Tensor input = dropped(rows.to(type), group);
+    at::Tensor low;
     int64_t column = 0;
     for (const Part& part : group.parts) {
       const int64_t rank = part.pair->a.size(0);
-      y.narrow(1, part.rows.first, part.rows.rows)
-          .addmm_(low.narrow(1, column, rank), part.pair->b.t(), 1, scale_);
+      const at::Tensor place = y.narrow(1, part.rows.first, part.rows.rows);
+      if (!lora_product_on_device(input, part.pair->a, part.pair->b, scale_, place)) {
+        if (!low.defined()) low = at::linear(input, group.a);
+        place.addmm_(low.narrow(1, column, rank), part.pair->b.t(), 1, scale_);
+      }
       column += rank;
     }
   }

@@ -17,8 +17,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
+#include "healing/device_kernels.h"
 #include "healing/row_pieces.h"
 
 namespace plumb::healing {
@@ -61,31 +63,45 @@ class Part {
         width_(config.head_width),
         place_(place) {
     flat_ = whole_ ? norm(columns_, norm_) : columns_;
+    if (place_ != nullptr) turned_ = rotated_on_device(flat_, on_device());
   }
 
   /// Heads [first, first + count) of sequence b, wide.
   at::Tensor heads(int64_t b, int64_t first, int64_t count) const {
+    if (turned_)
+      return (*turned_)[b]
+          .narrow(-1, first * width_, count * width_)
+          .reshape({flat_.size(1), count, width_})
+          .transpose(0, 1);
     at::Tensor split = rows_of(b, first, count);
     if (normed_by_head()) split = norm(split, norm_);
     split = split.transpose(0, 1);
     return place_ == nullptr ? split : rotated(split, *place_, 1);
   }
 
-  /// Their gradient [count, T, head width] -> d loss / d flat columns [T, count * head width]
+  /// Their gradient [count, T, head width] -> d loss / d flat columns [T, count * head width]; of heads that were turned all at once
+  /// their own, [T, count * head width].
   at::Tensor gradient(int64_t b, int64_t first, int64_t count, at::Tensor heads) const {
+    if (turned_) return heads.transpose(0, 1).reshape({flat_.size(1), count * width_});
     if (place_ != nullptr) heads = rotated(heads, *place_, -1);
     at::Tensor split = heads.transpose(0, 1);
     if (normed_by_head()) split = norm_gradient(rows_of(b, first, count), norm_, split);
     return split.reshape({flat_.size(1), count * width_});
   }
 
-  /// d loss / d flat columns [B, T, ..] of all heads -> d loss / d columns
+  /// What `gradient` gave of all heads [B, T, ..] -> d loss / d columns
   at::Tensor whole_gradient(const at::Tensor& flat) const {
-    return whole_ ? norm_gradient(columns_, norm_, flat) : flat;
+    const at::Tensor back =
+        turned_ ? rotated_gradient_on_device(flat_, on_device(), flat).value() : flat;
+    return whole_ ? norm_gradient(columns_, norm_, back) : back;
   }
-  bool is_whole() const { return whole_; }
+  bool is_whole() const { return whole_ || turned_; }
 
  private:
+  HeadsOnDevice on_device() const {
+    static const at::Tensor none;
+    return {whole_ ? none : norm_.gain, norm_.epsilon, *place_, width_};
+  }
   bool normed_by_head() const { return norm_.gain.defined() && !whole_; }
   at::Tensor rows_of(int64_t b, int64_t first, int64_t count) const {
     return wide(flat_[b].narrow(-1, first * width_, count * width_))
@@ -98,6 +114,7 @@ class Part {
   int64_t width_;
   const AtenPositions* place_;
   at::Tensor flat_;
+  std::optional<at::Tensor> turned_;  ///< all heads, where a device's kernel makes them at once
 };
 
 struct Parts {
@@ -184,6 +201,7 @@ at::ScalarType wide_type(at::ScalarType type) {
 at::Tensor norm(const at::Tensor& x, const NormWeights& weights) {
   const int64_t D = x.size(-1);
   const at::Tensor rows = x.reshape({-1, D});
+  if (const auto done = norm_on_device(rows, weights)) return done->view(x.sizes());
   return by_rows(x, D, wide_type(x.scalar_type()), [&](int64_t first, int64_t count) {
     const at::Tensor value = normed(rows.narrow(0, first, count), weights).value * weights.gain;
     return weights.bias.defined() ? value + weights.bias : value;
@@ -194,6 +212,8 @@ at::Tensor norm_gradient(const at::Tensor& x, const NormWeights& weights,
                          const at::Tensor& gradient) {
   const int64_t D = x.size(-1);
   const at::Tensor rows = x.reshape({-1, D}), gradients = gradient.reshape({-1, D});
+  if (const auto done = norm_gradient_on_device(rows, weights, gradients))
+    return done->view(x.sizes());
   return by_rows(x, D, wide_type(x.scalar_type()), [&](int64_t first, int64_t count) {
     const Normed n = normed(rows.narrow(0, first, count), weights);
     const at::Tensor g = gradients.narrow(0, first, count) * weights.gain;
@@ -259,11 +279,9 @@ at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& w
     rows.narrow(1, (H + g) * W, W).copy_(parts.key.gradient(b, g, 1, dk.unsqueeze(0)));
     rows.narrow(1, (H + G + g) * W, W).copy_(parts.value.gradient(b, g, 1, dv.unsqueeze(0)));
   });
-  if (parts.query.is_whole()) {
-    const at::Tensor q = out.narrow(2, 0, H * W), k = out.narrow(2, H * W, G * W);
-    q.copy_(parts.query.whole_gradient(q));
-    k.copy_(parts.key.whole_gradient(k));
-  }
+  const at::Tensor q = out.narrow(2, 0, H * W), k = out.narrow(2, H * W, G * W);
+  if (parts.query.is_whole()) q.copy_(parts.query.whole_gradient(q));
+  if (parts.key.is_whole()) k.copy_(parts.key.whole_gradient(k));
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "healing/device_kernels.h"
 #include "healing/layers_gradient.h"
 #include "healing/row_pieces.h"
 
@@ -18,6 +19,7 @@ namespace {
 /// Logits [rows, V] become d (sum of losses) / d logits: p, and at the target 1 less.
 void turn_into_gradient(const at::Tensor& logits, const at::Tensor& targets,
                         const at::Tensor& losses) {
+  if (cross_entropy_on_device(logits, targets, losses)) return;
   for_each(logits.size(0), logits, [&](int64_t i) {
     const at::Tensor row = logits.narrow(0, i, 1);
     const at::Tensor wanted = row.index_select(1, targets.narrow(0, i, 1));

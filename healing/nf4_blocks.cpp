@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
 
 #include <bit>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "healing/adapter.h"
 #include "healing/modules.h"
+#include "models/device_tensors.h"
 
 namespace plumb::healing {
 namespace {
@@ -55,8 +57,15 @@ at::Tensor by_head(const at::Tensor& rows, int64_t heads) {
 
 }  // namespace
 
-Nf4Blocks::Nf4Blocks(const models::Decoder& exact, at::ScalarType values, at::ScalarType held)
-    : values_(values) {
+Nf4Blocks::Nf4Blocks(const models::Decoder& exact, at::ScalarType values, at::ScalarType held,
+                     const models::ComputeDevice& device)
+    : device_(device), values_(values) {
+  if (!device.is_cpu()) {
+    if (!expands_nf4(device) || held != values)
+      throw Error(ErrorKind::kInvariant, "NF4 on a device that does not expand it to that type");
+    map_ = at::from_blob(const_cast<float*>(models::dynamic_map().data()), {256}, at::kFloat)
+               .to(device.device);
+  }
   const models::ModelConfig& config = exact.config();
   for (const Target target : module_targets(config)) {
     const TargetRows rows = target_rows(config, target);
@@ -71,16 +80,18 @@ Nf4Blocks::Nf4Blocks(const models::Decoder& exact, at::ScalarType values, at::Sc
     if (open_ == nullptr) {
       open_ = std::make_shared<Block>();
       for (const auto matrix : kMatrices)
-        (*open_).*matrix = at::empty(((*block).*matrix).sizes(), held);
+        (*open_).*matrix =
+            at::empty(((*block).*matrix).sizes(), at::TensorOptions(device.device).dtype(held));
     }
     Stored stored{*block, {}};
     for (const auto matrix : kMatrices) (stored.rest.*matrix).reset();
+    if (!device.is_cpu()) stored.rest = models::block_on(device.device, stored.rest);
     for (const Place& place : places_) {
       at::Tensor rows = ((*block).*place.matrix).narrow(0, place.first, place.rows);
       if (heads_by_row_ > 0 && place.matrix == &Block::query_key_value)
         rows = by_head(rows, heads_by_row_).contiguous();
       try {
-        stored.modules.push_back(models::nf4_weights(floats(rows)));
+        stored.modules.push_back(module_of(models::nf4_weights(floats(rows))));
       } catch (const Error& error) {
         throw error.within(text("block ", block->original_index, ", ", place.name));
       }
@@ -92,8 +103,49 @@ Nf4Blocks::Nf4Blocks(const models::Decoder& exact, at::ScalarType values, at::Sc
 uint64_t Nf4Blocks::block_bytes(int64_t index) const {
   const Stored& stored = blocks_[static_cast<size_t>(index)];
   uint64_t bytes = stored.rest.size_bytes();
-  for (const models::Nf4Weights& module : stored.modules) bytes += module.size_bytes();
+  for (const Module& module : stored.modules) bytes += module.bytes;
   return bytes;
+}
+
+Nf4Blocks::Module Nf4Blocks::module_of(models::Nf4Weights weights) const {
+  Module module;
+  module.bytes = weights.size_bytes();
+  module.offset = weights.scales.offset;
+  if (device_.is_cpu()) {
+    module.host = std::move(weights);
+    return module;
+  }
+  const auto up = [&](auto& values, at::ScalarType type) {
+    return at::from_blob(values.data(), {std::ssize(values)}, type).to(device_.device);
+  };
+  module.codes = up(weights.codes, at::kByte);
+  module.scale_codes = up(weights.scales.codes, at::kByte);
+  module.scales = up(weights.scales.scales, at::kFloat);
+  return module;
+}
+
+void Nf4Blocks::read_into(const Module& module, const at::Tensor& out) {
+  if (device_.is_cpu()) return read_into(module.host, out);
+  // A kernel writes 16 bytes at a time; the rows of some matrices begin in between.
+  if (reinterpret_cast<uintptr_t>(out.data_ptr()) % 16 == 0) return expand_into(module, out);
+  const at::Tensor apart = at::empty(out.sizes(), out.options());
+  expand_into(module, apart);
+  out.copy_(apart);
+}
+
+void Nf4Blocks::expand_into(const Module& module, const at::Tensor& out) const {
+  const models::Nf4Matrix matrix{.codes = module.codes.const_data_ptr<uint8_t>(),
+                                 .scale_codes = module.scale_codes.const_data_ptr<uint8_t>(),
+                                 .scales = module.scales.const_data_ptr<float>(),
+                                 .map = map_.const_data_ptr<float>(),
+                                 .offset = module.offset,
+                                 .rows = out.size(0),
+                                 .columns = out.numel() / out.size(0)};
+  const auto type =
+      out.scalar_type() == at::kFloat ? models::Element::kFp32 : models::Element::kBf16;
+  if (const char* why = device_.kernels->nf4_expand(&matrix, out.mutable_data_ptr(), type,
+                                                    models::native_stream(out.device())))
+    throw Error(ErrorKind::kResource, text("device '", device_.name, "': ", why));
 }
 
 /// Into contiguous rows of a buffer, in pieces that stay in a core's cache while they are rounded.
@@ -154,8 +206,13 @@ std::shared_ptr<const Block> Nf4Blocks::block(int64_t index) {
   return open_;
 }
 
+bool expands_nf4(const models::ComputeDevice& device) {
+  return !device.is_cpu() && device.kernels != nullptr && device.kernels->nf4_expand != nullptr;
+}
+
 models::Decoder with_nf4_blocks(const models::Decoder& exact, models::Dtype values,
-                                models::Dtype held, std::optional<models::Checkpoint> rows) {
+                                models::Dtype held, std::optional<models::Checkpoint> rows,
+                                const models::ComputeDevice& device) {
   const at::ScalarType rounded = models::scalar_type(values), type = models::scalar_type(held);
   if (held != values && held != models::Dtype::kFp32)
     throw Error(ErrorKind::kInvariant, "fp32 weights cannot be held as bf16");
@@ -169,11 +226,12 @@ models::Decoder with_nf4_blocks(const models::Decoder& exact, models::Dtype valu
     rows.reset();
   }
   head.unembedding = tied ? embedding : as_held(head.unembedding);
+  if (!device.is_cpu()) head = models::head_on(device.device, head);
   return {exact.config(),
           held,
           embedding,
           std::move(rows),
-          std::make_shared<Nf4Blocks>(exact, rounded, type),
+          std::make_shared<Nf4Blocks>(exact, rounded, type, device),
           std::move(head)};
 }
 

@@ -12,6 +12,8 @@
 #include "base/rng.h"
 #include "healing/loss_gradient.h"
 #include "healing/modules.h"
+#include "models/device_tensors.h"
+#include "models/fake_device/testing.h"
 #include "models/layers/rope_table.h"
 
 namespace plumb::healing {
@@ -183,6 +185,51 @@ TEST_P(Gradients, AreTheSameInPieces) {
     expect_close(two.b, one.b, 1e-12, "B of " + target_name(target));
     EXPECT_TRUE(without.sums.of(target).a.equal(one.a));
     EXPECT_TRUE(without.sums.of(target).b.equal(one.b));
+  }
+}
+
+// A block in fp32 on a device, with the kernels of its plug-in, against fp64 on the CPU: on the device that is not there, and on CUDA
+// where there is one.
+TEST_P(Gradients, OnADeviceAreThoseOfTheCpu) {
+  const c10::InferenceMode no_autograd;
+  const at::Tensor x = random({2, kTokens, config_.width}, 70);
+  const at::Tensor weight = random({2, kTokens, config_.width}, 71);
+  BlockStates states;
+  const at::Tensor out = trained(adapter_).forward(x, &states);
+  BlockAdapter sums = zeros_like(adapter_);
+  const at::Tensor dx = trained(adapter_).backward(states, weight, sums);
+  for (const std::string& choice : {models::fake_plugin(), std::string("cuda")}) {
+    models::ComputeDevice device;
+    try {
+      device = models::open_device(choice);
+    } catch (const Error& error) {
+      if (choice == "cuda" && error.kind() == ErrorKind::kResource) continue;
+      throw;
+    }
+    const auto up = [&](const at::Tensor& tensor) {
+      return tensor.defined() ? tensor.to(device.device, at::kFloat) : tensor;
+    };
+    Block block = block_;
+    for (const auto tensor : models::kBlockTensors) block.*tensor = up(block_.*tensor);
+    BlockAdapter adapter = adapter_;
+    for (LoraPair& pair : adapter.pairs) pair = {up(pair.a), up(pair.b)};
+    const models::AtenPositions positions =
+        models::aten_positions(rope_, config_, 0, kTokens, device.device);
+    const TrainedBlock there(block, config_, positions, adapter, 0.7);
+    BlockStates states_there;
+    const auto near = [&](const at::Tensor& found, const at::Tensor& needed, const char* what) {
+      // Some hundred roundings of fp32, none of which may be magnified by more than the largest value.
+      expect_close(found.to(at::kCPU, at::kDouble), needed, 1e-4,
+                   std::string(what) + ", " + choice);
+    };
+    near(there.forward(up(x), &states_there), out, "output");
+    BlockAdapter found = zeros_like(adapter);
+    near(there.backward(states_there, up(weight), found), dx, "x");
+    for (const Target target : kTargets) {
+      if (!adapter_.of(target).a.defined()) continue;
+      near(found.of(target).a, sums.of(target).a, "A");
+      near(found.of(target).b, sums.of(target).b, "B");
+    }
   }
 }
 

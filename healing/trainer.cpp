@@ -22,12 +22,22 @@ std::vector<at::Tensor> matrices(const std::vector<BlockAdapter>& adapters) {
   return out;
 }
 
+std::vector<BlockAdapter> adapters_on(at::Device device,
+                                      const std::vector<BlockAdapter>& adapters) {
+  std::vector<BlockAdapter> out = adapters;
+  for (BlockAdapter& adapter : out)
+    for (LoraPair& pair : adapter.pairs)
+      if (pair.a.defined()) pair = {pair.a.to(device), pair.b.to(device)};
+  return out;
+}
+
 Trainer::Trainer(const models::Decoder& decoder, const TrainerOptions& options)
     : decoder_(decoder),
       options_(options),
       rope_(models::rope_frequencies(decoder.config().rotary_width, decoder.config().rope_theta,
                                      decoder.config().rope_scaling)),
-      adapters_(make_adapters(decoder.config(), decoder.block_count(), options.lora, options.seed)),
+      adapters_(adapters_on(decoder.device(), make_adapters(decoder.config(), decoder.block_count(),
+                                                            options.lora, options.seed))),
       adamw_(matrices(adapters_), options.adamw) {
   if (options.accumulation < 1 || !(options.largest_norm > 0))
     throw Error(ErrorKind::kUsage,

@@ -36,6 +36,9 @@ struct TrainedStep {
 /// computed twice, and nothing for its weights; a block is asked for twice a batch, once on the way there and once on the
 /// way back.
 ///
+/// Runs where the decoder is, with the kernels of its plug-in that there are (healing/device_kernels.h); adapters, their gradients and
+/// moments are there too.
+///
 /// Same decoder, options and batches give the same bits, also where it was restored in between.
 class Trainer {
  public:
@@ -68,6 +71,9 @@ class Trainer {
   std::vector<BlockAdapter> adapters_;
   AdamW adamw_;
 };
+
+/// Copies on a device; those that are there already are shared.
+std::vector<BlockAdapter> adapters_on(at::Device device, const std::vector<BlockAdapter>& adapters);
 
 /// Every matrix of the adapters in a fixed order: blocks, targets, A before B.
 std::vector<at::Tensor> matrices(const std::vector<BlockAdapter>& adapters);

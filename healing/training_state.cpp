@@ -119,10 +119,14 @@ std::optional<TrainingState> read_training_state(const fs::path& path) {
 }
 
 TrainingState state_of(const Trainer& trainer) {
+  const auto on_host = [](std::vector<at::Tensor> tensors) {
+    for (at::Tensor& tensor : tensors) tensor = tensor.to(at::kCPU);
+    return tensors;
+  };
   return {.key = {},
-          .parameters = matrices(trainer.adapters()),
-          .first_moments = trainer.optimizer().first_moments(),
-          .second_moments = trainer.optimizer().second_moments(),
+          .parameters = on_host(matrices(trainer.adapters())),
+          .first_moments = on_host(trainer.optimizer().first_moments()),
+          .second_moments = on_host(trainer.optimizer().second_moments()),
           .rows = {},
           .losses_before = {}};
 }

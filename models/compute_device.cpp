@@ -5,9 +5,12 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <link.h>
 
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -105,6 +108,12 @@ ComputeDevice make_ready(const Plugin& plugin) {
   return out;
 }
 
+/// Of each type of device the table that its operations go with.
+std::atomic<const KernelTable*>& table_of(c10::DeviceType type) {
+  static std::array<std::atomic<const KernelTable*>, c10::COMPILE_TIME_MAX_DEVICE_TYPES> tables{};
+  return tables.at(static_cast<size_t>(type));
+}
+
 /// Opened once for each file; "" is the CUDA plug-in.
 const ComputeDevice& opened(const std::string& file) {
   static std::mutex mutex;
@@ -112,8 +121,11 @@ const ComputeDevice& opened(const std::string& file) {
   const std::lock_guard lock(mutex);
   const auto found = known.find(file);
   if (found != known.end()) return found->second;
-  return known.emplace(file, make_ready(file.empty() ? cuda_plugin() : open_plugin(file)))
-      .first->second;
+  const ComputeDevice& made =
+      known.emplace(file, make_ready(file.empty() ? cuda_plugin() : open_plugin(file)))
+          .first->second;
+  if (!made.is_cpu()) table_of(made.device.type()) = made.kernels;
+  return made;
 }
 
 }  // namespace
@@ -123,6 +135,14 @@ DeviceFacts ComputeDevice::facts() const {
   if (kernels == nullptr || kernels->device_facts == nullptr) return facts;
   if (kernels->device_facts(std::max<int>(0, device.index()), &facts) != nullptr) return {};
   return facts;
+}
+
+const KernelTable* kernels_of(c10::Device device) {
+  return device.is_cpu() ? nullptr : table_of(device.type()).load();
+}
+
+void* native_stream(c10::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
 }
 
 ComputeDevice open_device(std::string_view choice) {

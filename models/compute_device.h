@@ -33,4 +33,9 @@ struct ComputeDevice {
 /// throws, the reason is in what it returns. Thread rule: may run concurrently; each choice is opened once.
 ComputeDevice open_device(std::string_view choice);
 
+/// The kernels of a device that open_device has opened; nullptr for the CPU and for any other. Thread rule: may run concurrently.
+const KernelTable* kernels_of(c10::Device device);
+/// The current stream of `device`, as its plug-in takes it.
+void* native_stream(c10::Device device);
+
 }  // namespace plumb::models

@@ -15,6 +15,8 @@ namespace plumb::harness {
 
 namespace {
 
+const std::vector<std::string> kFormats{"safetensors", "gguf"};
+
 std::vector<Flag> flags() {
   return model_flags() + block_flags() +
          std::vector<Flag>{
@@ -42,7 +44,9 @@ std::vector<Flag> flags() {
               "concat (default): documents one after the other, cut at T; cut: those of at least "
               "T tokens, cut to T"},
              {"--special-tokens", "", "", "add BOS or EOS as the tokenizer's files say"},
-             {"--merge", "", "", "write the model with the adapter in its weights too, to merged"},
+             {"--merge", "", "",
+              "write the model with the adapter in its weights too, to merged (--format gguf: "
+              "merged.gguf)"},
              {"--steps-per-state", "K", "",
               "how often what it could go on from is kept; default 20"},
              {"--fresh", "", "", "begin anew whatever stands in --out of an earlier healing"}};
@@ -131,14 +135,18 @@ int run_heal(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
   if (settings.origin("dtype") == "default") settings.set("dtype", "bf16", "heal's default");
   const Experiment experiment = make_experiment(settings);
-  if (experiment.device != "cpu")
-    throw Error(ErrorKind::kUsage,
-                text("--device is ", experiment.device, ", needed cpu: healing runs there alone"));
   HealingRequest request;
   request.options = options_of(arguments, experiment);
+  request.device = models::open_device(experiment.device);
+  request.options.device = request.device.name;
+  if (!request.device.reason.empty() && request.device.is_cpu())
+    console.warn(text("runs on the CPU: ", request.device.reason));
   request.out = require_out(experiment);
   request.fresh = arguments.has("--fresh");
   request.merge = arguments.has("--merge");
+  request.merge_as_gguf = arguments.get(kFileFormat).value_or(kFormats.front()) == "gguf";
+  if (arguments.has(kFileFormat) && !request.merge)
+    throw Error(ErrorKind::kUsage, "--format of files was given without --merge, whose it is");
   set_count(arguments, "--steps-per-state", 1, request.steps_per_state);
   const RunLock lock(request.out);
   const LocalModel found = local_model(experiment.model, console);
@@ -163,10 +171,15 @@ int run_heal(const Arguments& arguments, const Console& console) {
 }  // namespace
 
 Command heal_command() {
-  return {"heal", "train a small adapter that repairs a pruned model (QLoRA)",
+  return {
+      .name = "heal",
+      .summary = "train a small adapter that repairs a pruned model (QLoRA)",
+      .example =
           "plumb heal --model model.gguf --first 12 --n 7 --documents text.jsonl --max-tokens 256 "
           "--batch 4 --steps 200 --rank 8 --learning-rate 3e-4 --out healed",
-          flags(), run_heal};
+      .flags = flags(),
+      .run = run_heal,
+      .file_formats = kFormats};
 }
 
 }  // namespace plumb::harness

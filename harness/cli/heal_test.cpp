@@ -66,6 +66,12 @@ class Heal : public TinyCase {
     EXPECT_FALSE(fs::exists(path("refused/adapter")));
     EXPECT_FALSE(fs::exists(path("refused/base")));
   }
+  /// A state of a device is none of the CPU's.
+  void expect_refused_to_go_on(const std::string& folder) const {
+    const ChildOutput result = plumb(words(folder, {{"--dtype", "fp32"}}));
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("device"));
+  }
   /// Everything that must not depend on an interruption.
   void expect_same(const std::string& a, const std::string& b) const {
     EXPECT_TRUE(adapter_bytes(a) == adapter_bytes(b));
@@ -198,7 +204,7 @@ TEST_F(Heal, SaysBeforeTrainingWhatIsWrong) {
   expect_refused({{"--n", "10"}}, 2, "needed 1..9");
   expect_refused({{"--max-tokens", "100000"}}, 2, "positions");
   expect_refused({{"--documents", "absent"}}, 2, "--documents is missing");
-  expect_refused({{"--device", "cuda"}}, 2, "needed cpu");
+  expect_refused({{"--device", "tpu"}}, 2, "needed cpu, cuda, auto");
 }
 
 TEST_F(Heal, ValidatesOnAFileOfItsOwn) {
@@ -224,8 +230,34 @@ TEST_F(Heal, TakesThePapersValuesAndFlagsWin) {
   EXPECT_EQ(said.at("steps"), 12);
 }
 
+// On a device that is not there: nothing of the host's is mixed into it, and the same bytes come after an interruption.
+class HealOnADevice : public Heal {};
+TEST_F(HealOnADevice, LosesWhatTheCpuDoesAndGoesOn) {
+  const std::string device = std::string(PLUMB_BINARY_DIR) + "/libplumb_fake_device.so";
+  heal("cpu", {{"--dtype", "fp32"}});
+  heal("there", {{"--dtype", "fp32"}, {"--device", device}});
+  EXPECT_EQ(json("cpu").at("device"), "cpu");
+  EXPECT_EQ(json("there").at("device"), "fake");
+  for (const char* when : {"before", "after"}) {
+    const double a = json("cpu").at("validation").at(when).at("loss_nats");
+    EXPECT_NEAR(json("there").at("validation").at(when).at("loss_nats").get<double>(), a, 1e-3 * a);
+  }
+  Words variables = preload("failing_disk");
+  variables.insert(variables.end(),
+                   {"PLUMB_TEST_DISK=" + path("again/.stages"), "PLUMB_TEST_DISK_CALL=rename",
+                    "PLUMB_TEST_DISK_NTH=3", "PLUMB_TEST_DISK_ERROR=0"});
+  const Changes changes{{"--dtype", "fp32"}, {"--device", device}};
+  Child child(words("again", changes), variables, path("said"));
+  ASSERT_EQ(child.wait(), 128 + SIGKILL) << read_file(path("said"));
+  expect_refused_to_go_on("again");
+  heal("again", changes);
+  EXPECT_GT(json("again").at("run").at("resumed_steps"), 0);
+  expect_same("there", "again");
+}
+
 // Merged weights give the logits of base and adapter, within fp32's rounding of one sum a weight.
-TEST_F(Heal, MergesTheAdapterIntoTheWeights) {
+class HealAndMerge : public Heal {};
+TEST_F(HealAndMerge, PutsTheAdapterIntoTheWeights) {
   heal("out", {{"--merge", ""}, {"--dtype", "fp32"}});
   const ChildOutput pruned = plumb({"prune", "--model", model(), "--adapter", path("out/adapter"),
                                     "--merge", "--out", path("merged")});
@@ -266,6 +298,13 @@ TEST_F(Heal, MergesTheAdapterIntoTheWeights) {
       EXPECT_TRUE(
           merged.load(row.role, of, at::kFloat).equal(one_file.load(row.role, of, at::kFloat)));
     }
+  heal("with_gguf", {{"--merge", ""}, {"--dtype", "fp32"}, {"--format", "gguf"}});
+  const auto healed = models::Checkpoint::open(path("with_gguf/merged.gguf"));
+  EXPECT_FALSE(fs::exists(path("with_gguf/merged")));
+  EXPECT_TRUE(healed.load(models::Role::kDown, 3, at::kFloat)
+                  .equal(merged.load(models::Role::kDown, 3, at::kFloat)));
+  heal("with_gguf", {{"--merge", ""}, {"--dtype", "fp32"}, {"--format", "gguf"}, {"--fresh", ""}});
+  expect_refused({{"--format", "gguf"}}, 2, "without --merge");
   const ChildOutput wrong = plumb({"prune", "--model", model(), "--first", "1", "--n", "2",
                                    "--adapter", path("out/adapter"), "--out", path("wrong")});
   EXPECT_EQ(wrong.exit_code, 2);

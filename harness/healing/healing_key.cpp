@@ -31,6 +31,7 @@ nlohmann::ordered_json healing_key(const HealingOptions& o, const models::Checkp
   key["packing"] = packing_name(o.packing);
   key["special-tokens"] = o.special_tokens;
   key["dtype"] = std::string(models::dtype_name(o.dtype));
+  if (o.device != "cpu") key["device"] = o.device;
   key["threads"] = o.threads;
   key["seed"] = o.seed;
   return key;

@@ -35,6 +35,7 @@ struct HealingOptions {
   TextPacking packing = TextPacking::kConcatenated;
   bool special_tokens = false;
   models::Dtype dtype = models::Dtype::kBf16;
+  std::string device = "cpu";  ///< its plug-in's name for it
   int64_t threads = 0;
   uint64_t seed = 0;
 

@@ -88,6 +88,7 @@ Json healing_json(const HealingRequest& request, const ModelFacts& model, const 
       {"optimizer", "AdamW, betas 0.9 and 0.999, epsilon 1e-8, no decay, gradients clipped to 1"},
       {"frozen_weights", "NF4, double quantisation"},
       {"dtype", std::string(models::dtype_name(o.dtype))},
+      {"device", o.device},
       {"threads", o.threads},
       {"seed", o.seed},
       {"training",

@@ -93,8 +93,14 @@ class Healing {
   /// Of the blocks that stay, read one after the other; what is not NF4 of them is gone when it is made.
   models::Decoder frozen_decoder() const {
     const auto exact = models::Decoder::stream(checkpoint_, Dtype::kFp32);
+    const bool cpu = request_.device.is_cpu();
+    if (!cpu && !healing::expands_nf4(request_.device))
+      throw Error(ErrorKind::kResource,
+                  text("the plug-in of device '", request_.device.name,
+                       "' does not expand NF4, which healing needs: take --device cpu"));
     return healing::with_nf4_blocks(exact.with_blocks(options_.plan.kept()), options_.dtype,
-                                    held_dtype(options_.dtype), checkpoint_);
+                                    cpu ? held_dtype(options_.dtype) : options_.dtype, checkpoint_,
+                                    request_.device);
   }
 
   void read_state() {
@@ -102,6 +108,7 @@ class Healing {
       std::error_code ignored;
       fs::remove(state_file_, ignored);
       for (const char* name : {"base", "adapter", "merged"}) remove_own(name);
+      remove_own_gguf();
       return;
     }
     kept_ = healing::read_training_state(state_file_);
@@ -130,6 +137,18 @@ class Healing {
     fs::remove_all(folder, ignored);
   }
 
+  fs::path merged_gguf() const { return request_.out / "merged.gguf"; }
+
+  void remove_own_gguf() const {
+    if (!fs::exists(merged_gguf())) return;
+    const auto there = models::Checkpoint::open(merged_gguf());
+    if (!there.is_gguf() || !there.gguf_header()->metadata.contains("plumb.provenance"))
+      throw Error(ErrorKind::kUsage, text("'", merged_gguf().string(),
+                                          "' is there and not of a healing; give another --out"));
+    std::error_code ignored;
+    fs::remove(merged_gguf(), ignored);
+  }
+
   void write_base() {
     const fs::path base = request_.out / "base";
     if (fs::exists(base / "plumb.json")) {
@@ -147,6 +166,10 @@ class Healing {
                           kShardBytes, throw_if_interrupted, options_.model_origin, change);
   }
 
+  static std::vector<healing::BlockAdapter> adapters_of(const healing::Trainer& trainer) {
+    return healing::adapters_on(at::kCPU, trainer.adapters());
+  }
+
   models::ModelConfig pruned_config() const {
     models::ModelConfig config = checkpoint_.config();
     config.block_count -= options_.plan.removed_count();
@@ -154,9 +177,14 @@ class Healing {
   }
 
   void write_merged(const healing::Trainer& trainer) const {
-    remove_own("merged");
-    const healing::PeftAdapter adapter{options_.lora, trainer.adapters()};
-    write_checkpoint("merged", merging(adapter, pruned_config()));
+    request_.merge_as_gguf ? remove_own_gguf() : remove_own("merged");
+    const healing::PeftAdapter adapter{options_.lora, adapters_of(trainer)};
+    const auto change = merging(adapter, pruned_config());
+    if (request_.merge_as_gguf)
+      pruning::write_pruned_gguf(checkpoint_, options_.model, options_.plan, merged_gguf(), false,
+                                 throw_if_interrupted, options_.model_origin, change);
+    else
+      write_checkpoint("merged", change);
   }
 
   /// The loss of each validation document; neighbours of one length share a product.
@@ -257,8 +285,8 @@ class Healing {
 
   void write_adapter(const healing::Trainer& trainer) const {
     NewFolder folder(request_.out / "adapter");
-    healing::write_peft_adapter(folder.path(), {options_.lora, trainer.adapters()}, pruned_config(),
-                                "../base");
+    healing::write_peft_adapter(folder.path(), {options_.lora, adapters_of(trainer)},
+                                pruned_config(), "../base");
     // Which blocks of which model these layers were.
     write_file_atomically(folder.path() / "plumb.json",
                           read_file(request_.out / "base" / "plumb.json"));

@@ -9,16 +9,19 @@
 #include "harness/healing/healing_options.h"
 #include "harness/healing/healing_text.h"
 #include "healing/training_state.h"
+#include "models/compute_device.h"
 #include "models/formats/checkpoint.h"
 
 namespace plumb::harness {
 
 struct HealingRequest {
   HealingOptions options;
+  models::ComputeDevice device;  ///< the one that options.device names
   std::filesystem::path out;
   int64_t steps_per_state = 20;  ///< the state is kept after each so many
   bool fresh = false;            ///< begins anew whatever is there
   bool merge = false;  ///< writes `<out>/merged` too, the pruned checkpoint with the adapter in it
+  bool merge_as_gguf = false;  ///< as `<out>/merged.gguf` instead
 };
 
 /// Mean of -ln p over each validation document, before and after.
@@ -37,7 +40,8 @@ struct HealingResult {
 /// (finish_healing).
 ///
 /// Errors: Error{kUsage} naming what differs where the state is another training's, or where a finished healing stands;
-/// Error{kInput} where a loss or gradient is not finite, with step, documents and the last state.
+/// Error{kInput} where a loss or gradient is not finite, with step, documents and the last state; Error{kResource} for a device
+/// whose plug-in does not expand NF4.
 HealingResult run_healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
                           const HealingText& text, const Console& console);
 void finish_healing(const HealingRequest& request);

@@ -27,6 +27,7 @@
 #include "models/fake_device/control.h"
 #include "models/fake_device/memory.h"
 #include "models/fake_device/order.h"
+#include "models/kernels/emulated_kernels.h"
 
 namespace plumb::models {
 namespace {
@@ -213,6 +214,9 @@ struct FakeGuard final : public c10::impl::DeviceGuardImplInterface {
   void block(void* event, const Stream& stream) const override {
     if (event != nullptr) order().wait(*static_cast<FakeOrder::Event*>(event), stream.id());
   }
+  void* getStreamNativeHandle(Stream stream) const override {
+    return reinterpret_cast<void*>(stream.id());
+  }
   bool queryEvent(void*) const override { return true; }
   void synchronizeEvent(void* event) const override {
     if (event != nullptr) order().wait_on_host(*static_cast<FakeOrder::Event*>(event));
@@ -261,6 +265,61 @@ const char* device_facts(int, DeviceFacts* facts) {
   return nullptr;
 }
 
+// Kernels: the host's blocks of threads (models/kernels/emulated_kernels.h) on the opened memory. -----------------------
+
+/// Makes a struct's pointers those that the device uses.
+template <typename... Pointers>
+void open_all(Pointers*&... pointers) {
+  const auto open = [](auto*& pointer) {
+    using Pointer = std::remove_reference_t<decltype(pointer)>;
+    if (memory().holds(pointer))
+      pointer = static_cast<Pointer>(
+          memory().open(const_cast<const void*>(static_cast<const void*>(pointer))));
+  };
+  (open(pointers), ...);
+}
+
+const char* expand(const Nf4Matrix* weight, void* out, Element type, void* stream) {
+  Nf4Matrix w = *weight;
+  open_all(w.codes, w.absmax, w.scale_codes, w.scales, w.map, out);
+  return emulated::nf4_expand(&w, out, type, stream);
+}
+const char* lora_product(const LoraProduct* product, void* stream) {
+  LoraProduct p = *product;
+  open_all(p.x, p.a, p.b, p.low, p.y);
+  return emulated::lora_product(&p, stream);
+}
+const char* rms_norm(const RmsNorm* norm, void* stream) {
+  RmsNorm n = *norm;
+  open_all(n.x, n.gain, n.y);
+  return emulated::rms_norm(&n, stream);
+}
+const char* rms_norm_gradient(const RmsNormGradient* norm, void* stream) {
+  RmsNormGradient n = *norm;
+  open_all(n.x, n.gain, n.gradient, n.dx);
+  return emulated::rms_norm_gradient(&n, stream);
+}
+const char* rotate_heads(const HeadRotation* heads, void* stream) {
+  HeadRotation h = *heads;
+  open_all(h.x, h.gain, h.cosine, h.sine, h.y);
+  return emulated::rotate_heads(&h, stream);
+}
+const char* rotate_heads_gradient(const HeadRotation* heads, void* stream) {
+  HeadRotation h = *heads;
+  open_all(h.x, h.gain, h.cosine, h.sine, h.y, h.dx);
+  return emulated::rotate_heads_gradient(&h, stream);
+}
+const char* cross_entropy(const CrossEntropy* loss, void* stream) {
+  CrossEntropy c = *loss;
+  open_all(c.logits, c.targets, c.losses);
+  return emulated::cross_entropy(&c, stream);
+}
+const char* adamw_step(const AdamWStep* step, void* stream) {
+  AdamWStep s = *step;
+  open_all(s.parameters, s.first, s.second, s.gradients);
+  return emulated::adamw_step(&s, stream);
+}
+
 constexpr KernelTable kTable = {
     .version = kKernelTableVersion,
     .device_name = "fake",
@@ -269,6 +328,16 @@ constexpr KernelTable kTable = {
     .device_count = device_count,
     .device_facts = device_facts,
     .nf4_dequantize = nullptr,
+    .nf4_quantize = nullptr,
+    .nf4_expand = expand,
+    .nf4_product = nullptr,
+    .lora_product = lora_product,
+    .rms_norm = rms_norm,
+    .rms_norm_gradient = rms_norm_gradient,
+    .rotate_heads = rotate_heads,
+    .rotate_heads_gradient = rotate_heads_gradient,
+    .cross_entropy = cross_entropy,
+    .adamw_step = adamw_step,
     .allocate = nullptr,
     .release = nullptr,
     .copy_to_device = nullptr,
