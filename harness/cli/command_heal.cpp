@@ -9,7 +9,6 @@
 #include "harness/pipeline/run_lock.h"
 #include "harness/pipeline/session.h"
 #include "healing/modules.h"
-#include "healing/presets.h"
 
 namespace plumb::harness {
 
@@ -66,27 +65,6 @@ void set_count(const Arguments& arguments, const std::string& flag, int64_t leas
   if (arguments.has(flag)) value = whole_number(arguments, flag, least);
 }
 
-TextPacking packing_of(const Arguments& arguments) {
-  const std::string word = arguments.get("--packing").value_or("concat");
-  for (const TextPacking packing : {TextPacking::kConcatenated, TextPacking::kCut})
-    if (packing_name(packing) == word) return packing;
-  throw Error(ErrorKind::kUsage,
-              text("--packing is '", printable(word), "', needed concat or cut"));
-}
-
-void take_preset(const std::string& name, HealingOptions& options) {
-  const healing::Preset& preset = healing::preset(name);
-  options.preset = name;
-  options.max_tokens = preset.max_tokens;
-  options.batch = 1;
-  options.accumulation = healing::Preset::kBatch;
-  options.steps = healing::Preset::kSteps;
-  options.lora.rank = preset.rank;
-  options.lora.dropout = healing::Preset::kDropout;
-  options.learning_rate = preset.learning_rate;
-  options.special_tokens = true;
-}
-
 /// All but the model's part of them.
 HealingOptions options_of(const Arguments& arguments, const Experiment& experiment) {
   HealingOptions o;
@@ -105,7 +83,7 @@ HealingOptions options_of(const Arguments& arguments, const Experiment& experime
   if (arguments.has("--learning-rate")) o.learning_rate = real_number(arguments, "--learning-rate");
   o.warm_up = healing::default_warm_up(o.steps);
   set_count(arguments, "--warm-up", 0, o.warm_up);
-  o.packing = packing_of(arguments);
+  o.packing = parse_packing(arguments.get("--packing").value_or("concat"), "--packing");
   o.special_tokens =
       o.special_tokens || experiment.special_tokens || arguments.has("--special-tokens");
   o.dtype = models::parse_dtype(experiment.dtype);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json_fields.h"
+#include "harness/healing/healing_options.h"
 #include "harness/pipeline/memory_plan.h"
 #include "harness/verify/claims.h"
 #include "models/compute_device.h"
@@ -82,6 +83,70 @@ void require_strategies(const Settings& settings, const Experiment& experiment) 
                                         "' is listed twice, needed each once"));
 }
 
+/// The setting where something set it, else the preset's value.
+HealChoice heal_choice(const Settings& settings, const Experiment& e) {
+  HealingOptions preset;
+  if (const std::string name = settings.text_of("heal.preset"); !name.empty()) {
+    try {
+      take_preset(name, preset);
+    } catch (const Error& error) {
+      throw error.within(settings.origin("heal.preset"));
+    }
+  }
+  const auto stands = [&](const char* key) {
+    return preset.preset.empty() || settings.origin(key) != "default";
+  };
+  const auto count = [&](const char* key, int64_t of_preset) {
+    return stands(key) ? settings.count_of(key) : of_preset;
+  };
+  const auto number = [&](const char* key, double of_preset) {
+    return stands(key) ? settings.number_of(key) : of_preset;
+  };
+  HealChoice c;
+  c.n = settings.text_of("heal.n");
+  c.strategies = settings.list_of("heal.strategies");
+  if (c.strategies.empty()) c.strategies = e.strategies;
+  c.preset = preset.preset;
+  c.documents = settings.text_of("heal.documents");
+  c.max_tokens = count("heal.max_tokens", preset.max_tokens);
+  c.batch = count("heal.batch", preset.batch);
+  c.accumulation = count("heal.accumulation", preset.accumulation);
+  c.steps = count("heal.steps", preset.steps);
+  c.rank = count("heal.rank", preset.lora.rank);
+  c.alpha = settings.value("heal.alpha").is_null() ? static_cast<double>(c.rank)
+                                                   : settings.number_of("heal.alpha");
+  c.dropout = number("heal.dropout", preset.lora.dropout);
+  c.targets = settings.list_of("heal.targets");
+  c.learning_rate = number("heal.learning_rate", preset.learning_rate);
+  c.warm_up = settings.value("heal.warm_up").is_null() ? healing::default_warm_up(c.steps)
+                                                       : settings.count_of("heal.warm_up");
+  c.packing = settings.text_of("heal.packing");
+  c.special_tokens = e.special_tokens || preset.special_tokens;
+  c.steps_per_state = settings.count_of("heal.steps_per_state");
+  c.seed = static_cast<uint64_t>(settings.count_of("heal.seed"));
+  return c;
+}
+
+void require_healable(const Settings& settings, const Experiment& e) {
+  const HealChoice& c = e.heal;
+  require_known(c.strategies, e.strategies, "strategy of the sweep",
+                settings.origin("heal.strategies"));
+  parse_packing(c.packing, settings.origin("heal.packing") + ": heal.packing");
+  if (!c.is_asked()) return;
+  if (c.documents.empty())
+    throw Error(ErrorKind::kUsage, text(settings.origin("heal.n"),
+                                        ": plans are to be healed and no text to train on was "
+                                        "named, needed heal.documents"));
+  for (const auto& [name, text_of_stage] :
+       {std::pair("calibration", &e.calibration_text()), std::pair("validation", &e.validation)})
+    if (text_of_stage->file == c.documents)
+      throw Error(ErrorKind::kUsage,
+                  text("heal.documents is the text of ", name,
+                       " too; needed is another one, as nothing may be trained on that is "
+                       "measured or chosen by"));
+  healing::learning_rate({c.learning_rate, c.steps, c.warm_up}, 0);  // refuses what is wrong
+}
+
 /// Every n of `list` in 0..most.
 std::vector<int64_t> counts(const std::string& list, const std::string& key, int64_t most) {
   std::vector<int64_t> values;
@@ -124,6 +189,7 @@ Experiment make_experiment(Settings& settings) {
   e.positions = settings.count_of("sweep.positions");
   e.questions = {settings.list_of("questions.tasks"), settings.text_of("questions.data"),
                  settings.count_of("questions.limit"), settings.count_of("questions.sample")};
+  e.heal = heal_choice(settings, e);
   e.draws = settings.count_of("statistics.draws");
   e.cost_n = settings.text_of("cost.n");
   e.prefill_tokens = settings.count_of("cost.prefill_tokens");
@@ -132,6 +198,7 @@ Experiment make_experiment(Settings& settings) {
   e.repetitions = settings.count_of("cost.repetitions");
   e.required_claims = settings.list_of("claims.required");
   require_strategies(settings, e);
+  require_healable(settings, e);
   require_known(e.required_claims, claim_names(), "claim", settings.origin("claims.required"));
   return e;
 }
@@ -150,6 +217,19 @@ std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_cou
   std::vector<int64_t> values;
   for (int64_t i = 0; i < 5; ++i) values.push_back(i * most / 4);
   values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+std::vector<int64_t> heal_counts(const Experiment& experiment, int64_t block_count) {
+  if (!experiment.heal.is_asked()) return {};
+  const auto values = counts(experiment.heal.n, "heal.n", block_count - 1);
+  const auto swept = sweep_counts(experiment, block_count);
+  for (const int64_t n : values)
+    if (std::find(swept.begin(), swept.end(), n) == swept.end())
+      throw Error(
+          ErrorKind::kUsage,
+          text("heal.n: n = ", n,
+               " is not in the sweep (sweep.n), whose losses healed ones are compared with"));
   return values;
 }
 

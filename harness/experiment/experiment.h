@@ -26,6 +26,30 @@ struct QuestionSet {
   int64_t sample = 0;              ///< so many of each, drawn by the seed; 0: all
 };
 
+/// Which plans are healed, and how: the settings `heal`, a preset's values being in them.
+struct HealChoice {
+  std::string n;  ///< as given, see heal_counts; empty: nothing is healed
+  std::vector<std::string> strategies;
+  std::string preset;
+  std::string documents;
+  int64_t max_tokens = 256;
+  int64_t batch = 4;
+  int64_t accumulation = 1;
+  int64_t steps = 200;
+  int64_t rank = 8;
+  double alpha = 8;
+  double dropout = 0;
+  std::vector<std::string> targets;  ///< none: the feed-forward's
+  double learning_rate = 3e-4;
+  int64_t warm_up = 20;
+  std::string packing = "concat";
+  bool special_tokens = false;
+  int64_t steps_per_state = 20;
+  uint64_t seed = 0;
+
+  bool is_asked() const { return !n.empty(); }
+};
+
 /// Everything that decides the numbers of a run. Paths are as given: relative to the working directory.
 struct Experiment {
   std::string name;
@@ -47,6 +71,7 @@ struct Experiment {
   std::string sweep_n;  ///< as given; see sweep_counts
   int64_t positions = 0;
   QuestionSet questions;
+  HealChoice heal;
   int64_t draws = 10000;
   std::string cost_n;  ///< as given; see cost_counts
   int64_t prefill_tokens = 256;
@@ -72,6 +97,9 @@ Experiment make_experiment(Settings& settings);
 /// range when one is out of it.
 std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_count);
 std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count);
+/// The values of n whose plans are healed, or none. Error{kUsage} for one that is not in the sweep, whose losses the healed
+/// ones are compared with.
+std::vector<int64_t> heal_counts(const Experiment& experiment, int64_t block_count);
 
 /// Whether this CPU multiplies bf16 in hardware (AVX512_BF16 or AMX).
 bool cpu_has_bf16_units();

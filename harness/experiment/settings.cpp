@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -19,6 +20,8 @@ std::string needed(const Setting& setting) {
       return "a text";
     case SettingKind::kCount:
       return text("a whole number of at least ", setting.least);
+    case SettingKind::kNumber:
+      return text("a number of at least ", setting.least);
     case SettingKind::kSwitch:
       return "true or false";
     case SettingKind::kList:
@@ -42,6 +45,9 @@ bool fits(const Setting& setting, const Json& value) {
     case SettingKind::kCount:
       if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX}) return false;
       return value.is_number_integer() && value.get<int64_t>() >= setting.least;
+    case SettingKind::kNumber:
+      return value.is_number() && std::isfinite(value.get<double>()) &&
+             value.get<double>() >= static_cast<double>(setting.least);
     case SettingKind::kList:
       return value.is_array() &&
              std::all_of(value.begin(), value.end(), [](const Json& v) { return v.is_string(); });
@@ -58,12 +64,13 @@ Json parse_value(const Setting& setting, const std::string& word, const std::str
     if (word != "true" && word != "false" && word != "1" && word != "0") wrong();
     value = word == "true" || word == "1";
   }
-  if (setting.kind == SettingKind::kCount) {
-    int64_t number = 0;
+  const auto read = [&](auto number) {
     const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (status != std::errc() || end != word.data() + word.size()) wrong();
     value = number;
-  }
+  };
+  if (setting.kind == SettingKind::kCount) read(int64_t{0});
+  if (setting.kind == SettingKind::kNumber) read(0.0);
   if (!fits(setting, value)) wrong();
   return value;
 }
@@ -212,6 +219,7 @@ std::string Settings::text_of(const std::string& key) const {
 }
 
 int64_t Settings::count_of(const std::string& key) const { return value(key).get<int64_t>(); }
+double Settings::number_of(const std::string& key) const { return value(key).get<double>(); }
 bool Settings::switch_of(const std::string& key) const { return value(key).get<bool>(); }
 
 std::vector<std::string> Settings::list_of(const std::string& key) const {

@@ -12,6 +12,7 @@ namespace plumb::harness {
 enum class SettingKind {
   kText,    ///< a string
   kCount,   ///< a whole number >= least
+  kNumber,  ///< a finite number >= least
   kSwitch,  ///< true or false
   kList,    ///< an array of strings; on the command line separated by commas
 };
@@ -54,6 +55,7 @@ class Settings {
   const std::string& origin(const std::string& key) const;
   std::string text_of(const std::string& key) const;  ///< "" where there is no value
   int64_t count_of(const std::string& key) const;
+  double number_of(const std::string& key) const;
   bool switch_of(const std::string& key) const;
   std::vector<std::string> list_of(const std::string& key) const;
 

@@ -16,6 +16,8 @@ namespace plumb::harness {
 /// cut to T.
 enum class TextPacking { kConcatenated, kCut };
 std::string packing_name(TextPacking packing);  ///< "concat", "cut"
+/// The way back. Error{kUsage} beginning with `origin`, where the word came from.
+TextPacking parse_packing(const std::string& word, const std::string& origin);
 
 /// Everything that decides the numbers of a healing.
 struct HealingOptions {
@@ -41,6 +43,10 @@ struct HealingOptions {
 
   healing::Schedule schedule() const { return {learning_rate, steps, warm_up}; }
   int64_t sequences() const { return steps * batch * accumulation; }
+  int64_t tokens() const { return sequences() * max_tokens; }
 };
+
+/// Takes the paper's values for one of its models (healing/presets.h), batches of one sequence. Error{kUsage} with the list.
+void take_preset(const std::string& name, HealingOptions& options);
 
 }  // namespace plumb::harness

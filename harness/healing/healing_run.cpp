@@ -34,12 +34,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// What products take their operands in: bf16 values in fp32 are multiplied exactly and, without AMX, faster.
-Dtype held_dtype(Dtype dtype) {
-  const bool amx = models::kernels::panel_kernels().name == "amx-bf16";
-  return dtype == Dtype::kBf16 && amx ? Dtype::kBf16 : Dtype::kFp32;
-}
-
 class Healing {
  public:
   Healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
@@ -305,6 +299,11 @@ class Healing {
 };
 
 }  // namespace
+
+Dtype held_dtype(Dtype dtype) {
+  const bool amx = models::kernels::panel_kernels().name == "amx-bf16";
+  return dtype == Dtype::kBf16 && amx ? Dtype::kBf16 : Dtype::kFp32;
+}
 
 HealingResult run_healing(const HealingRequest& request, const models::Checkpoint& checkpoint,
                           const HealingText& text, const Console& console) {

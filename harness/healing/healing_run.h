@@ -46,6 +46,10 @@ HealingResult run_healing(const HealingRequest& request, const models::Checkpoin
                           const HealingText& text, const Console& console);
 void finish_healing(const HealingRequest& request);
 
+/// What products take their operands in where values are `dtype`'s: bf16 values in fp32 are multiplied exactly and, without AMX,
+/// faster.
+models::Dtype held_dtype(models::Dtype dtype);
+
 /// Everything that decides the numbers, by name; not nested.
 nlohmann::ordered_json healing_key(const HealingOptions& options,
                                    const models::Checkpoint& checkpoint, const HealingText& text);

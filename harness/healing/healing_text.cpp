@@ -89,10 +89,6 @@ void require_enough(const HealingOptions& o, const HealingText& found, int64_t t
 
 }  // namespace
 
-std::string packing_name(TextPacking packing) {
-  return packing == TextPacking::kCut ? "cut" : "concat";
-}
-
 at::Tensor HealingText::batch(int64_t first, int64_t count) const {
   const auto T = std::ssize(training.at(static_cast<size_t>(first)).tokens);
   at::Tensor out = at::empty({count, T}, at::kLong);
@@ -100,6 +96,20 @@ at::Tensor HealingText::batch(int64_t first, int64_t count) const {
   for (int64_t i = 0; i < count; ++i)
     std::ranges::copy(training.at(static_cast<size_t>(first + i)).tokens, ids + i * T);
   return out;
+}
+
+HealingText read_training_text(const HealingOptions& options, const models::Tokenizer& tokenizer) {
+  const InputFile file(options.documents);
+  Reader reader(options, tokenizer);
+  int64_t number = 0;
+  visit_documents(file, [&](const models::Document& document) {
+    ++number;
+    return reader.train_on(document);
+  });
+  require_enough(options, reader.text(), number);
+  HealingText& out = reader.text();
+  out.documents = {file.path().filename().string(), remembered_sha256(file)};
+  return std::move(out);
 }
 
 HealingText read_healing_text(const HealingOptions& options, const models::Tokenizer& tokenizer) {

@@ -51,4 +51,7 @@ inline constexpr int64_t kMostValidationDocuments = 64;
 /// validate on.
 HealingText read_healing_text(const HealingOptions& options, const models::Tokenizer& tokenizer);
 
+/// The training alone, from all documents of the file: for who measures the healed model in another way. Errors as above.
+HealingText read_training_text(const HealingOptions& options, const models::Tokenizer& tokenizer);
+
 }  // namespace plumb::harness

@@ -1,5 +1,6 @@
 #include "harness/pipeline/run.h"
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -7,6 +8,7 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "harness/cli/signals.h"
+#include "harness/pipeline/heal_stage.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/questions_stage.h"
@@ -30,24 +32,27 @@ class Runner {
   Session& session() { return session_; }
   const StageCache& cache() const { return cache_; }
 
+  /// `part`: of a stage that is run for several plans.
   template <typename Result, typename Read, typename Make>
-  Result stage(const std::string& name, const Json& key, Read read, Make make) {
+  Result stage(const std::string& name, const Json& key, Read read, Make make,
+               const std::string& part = "") {
     throw_if_interrupted();
-    entries_[name] = StageCache::entry_name(name, key);
+    const std::string full = part.empty() ? name : name + " " + part;
+    entries_[full] = StageCache::entry_name(name, key);
     if (const auto cached = cache_.load(name, key)) {
       try {
         Result result = read(*cached);
-        note(name, result.seconds, true);
+        note(full, result.seconds, true);
         return result;
       } catch (const std::exception&) {
         console_.warn(
-            text("the saved result of stage ", name, " cannot be read; it is made again"));
+            text("the saved result of stage ", full, " cannot be read; it is made again"));
       }
     }
     Result result = make();
     throw_if_interrupted();
     cache_.store(name, key, to_json(result));
-    note(name, result.seconds, false);
+    note(full, result.seconds, false);
     return result;
   }
 
@@ -73,7 +78,7 @@ class Runner {
   void note(const std::string& name, double seconds, bool reused) {
     run_.stages.push_back({name, seconds, reused});
     std::string column = name;
-    column.resize(13, ' ');
+    column.resize(std::max<size_t>(13, column.size()), ' ');
     console_.say(text(column, " ", reused ? "reused, took " : "", duration_text(seconds)));
   }
 
@@ -110,6 +115,94 @@ void warn_of_choices(Run& run) {
     run.warnings.push_back(text("device auto took the CPU: ", run.experiment.device_reason));
   if (run.model.license.empty()) run.warnings.push_back("the model's file names no licence");
 }
+
+/// The stages of what is healed, plan by plan.
+class Healer {
+ public:
+  Healer(Run& run, Runner& runner, const StageKeys& keys, const Console& console)
+      : run_(run), runner_(runner), keys_(keys), console_(console) {
+    healing_options(runner.session(), {});  // what is wrong with them is said before any work
+    heal_counts(run.experiment, run.model.block_count);
+  }
+
+  /// What is wrong with the text is said before hours of work, where any training may be to come.
+  void try_text() {
+    const auto plans = runner_.cache().load("plans", keys_.plans);
+    if (!plans || !all_trained(plans_from_json(*plans).plans)) read_text();
+  }
+
+  HealResult heal() {
+    HealResult result;
+    for (const pruning::PruningPlan& plan : run_.plans.plans)
+      if (is_chosen(plan)) add(plan, result);
+    result.whole = runner_.stage<BlockBytes>("nf4", keys_.nf4, block_bytes_from_json,
+                                             [&] { return nf4_stage(runner_.session()); });
+    return result;
+  }
+
+ private:
+  void read_text() {
+    if (!text_) text_ = heal_text(runner_.session());
+  }
+
+  bool all_trained(const std::vector<pruning::PruningPlan>& plans) const {
+    return std::all_of(plans.begin(), plans.end(), [&](const pruning::PruningPlan& plan) {
+      return !is_chosen(plan) ||
+             runner_.cache().load("heal", heal_key(runner_.session(), plan, keys_.heal));
+    });
+  }
+
+  bool is_chosen(const pruning::PruningPlan& plan) const {
+    const auto has = [](const auto& list, const auto& one) {
+      return std::find(list.begin(), list.end(), one) != list.end();
+    };
+    return has(run_.experiment.heal.strategies, plan.strategy) &&
+           has(heal_counts(run_.experiment, run_.model.block_count), plan.removed_count());
+  }
+
+  void add(const pruning::PruningPlan& plan, HealResult& result) {
+    Session& session = runner_.session();
+    const std::string part = text(plan.strategy, " ", plan.removed_count());
+    const Json key = heal_key(session, plan, keys_.heal);
+    const std::string entry = StageCache::entry_name("heal", key);
+    const auto folder = runner_.cache().folder() / entry;
+    const Json measured = {{"adapter", entry}, {"how", keys_.healed}};
+    const bool needs_adapter = !runner_.cache().load("healed", measured);
+    result.trained.push_back(runner_.stage<TrainedPlan>(
+        "heal", key,
+        [&](const Json& json) {
+          if (needs_adapter && !has_adapter(folder))
+            throw Error(ErrorKind::kInput, "its adapter is gone");
+          return trained_from_json(json);
+        },
+        [&] {
+          read_text();
+          return heal_stage(session, plan, *text_, folder, console_);
+        },
+        part));
+    finish_heal_stage(folder);
+    result.healed.push_back(runner_.stage<HealedPlan>(
+        "healed", measured,
+        [&](const Json& json) {
+          HealedPlan healed = healed_from_json(json);
+          require_documents(healed);
+          return healed;
+        },
+        [&] { return healed_stage(session, plan, run_.sweep.text, folder, console_); }, part));
+    result.trained.back().plan = result.healed.back().plan = plan;  // whoever was first with it
+  }
+
+  void require_documents(const HealedPlan& healed) const {
+    if (healed.loss_nats.size() != run_.sweep.text.documents.size())
+      throw Error(ErrorKind::kInput, "of other documents");
+  }
+
+  Run& run_;
+  Runner& runner_;
+  const StageKeys& keys_;
+  const Console& console_;
+  std::optional<HealingText> text_;
+};
 
 }  // namespace
 
@@ -150,6 +243,11 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   if (!keys.questions.is_null() && !runner.cache().load("questions", keys.questions))
     asked = ask_questions(session);
   say_detectable(asked, console);
+  std::optional<Healer> healer;
+  if (e.heal.is_asked()) {
+    healer.emplace(run, runner, keys, console);
+    healer->try_text();
+  }
 
   run.profile = runner.stage<ProfileResult>("profile", keys.profile, profile_from_json,
                                             [&] { return profile_stage(session, console); });
@@ -170,7 +268,8 @@ Run execute(const Settings& settings, const std::string& program, const std::str
       "reconnection", keys.reconnection, reconnection_from_json,
       [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
   if (session.has_memory_plan()) run.memory = memory_pairs(session.memory_plan());
-  session.drop_decoder();  // the children need the memory
+  session.drop_decoder();  // the children need the memory, and so does a training
+  if (healer) run.heal = healer->heal();
   const std::string refusal = cost_refusal(e, session.checkpoint().config());
   if (!refusal.empty() && !runner.cache().load("cost", keys.cost))
     run.cost_refusal = text("the stage cost did not run: ", refusal);

@@ -9,6 +9,7 @@
 #include "harness/cli/console.h"
 #include "harness/experiment/experiment.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/heal_result.h"
 #include "harness/pipeline/questions_result.h"
 #include "harness/pipeline/results.h"
 #include "harness/verify/claims.h"
@@ -32,6 +33,7 @@ struct Run {
   SweepResult sweep;
   std::optional<QuestionsResult> questions;  ///< none where no task was named
   std::vector<AccuracySummary> accuracy;     ///< what follows from them: a task and metric each
+  std::optional<HealResult> heal;            ///< none where no plan was to be healed
   std::optional<CostResult> cost;
   std::string cost_refusal;  ///< why there is none, where it was not tried
   std::optional<ReconnectionResult> reconnection;

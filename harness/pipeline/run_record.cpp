@@ -68,6 +68,24 @@ void read_facts(const Json& record, Run& run) {
   run.failure_code = record.at("failure_code");
 }
 
+/// "heal similarity 7" of the stages that are run for several plans, in the order of the plans.
+std::optional<HealResult> heal_of(const StageCache& cache, const Json& record, const Run& run,
+                                  const std::string& folder) {
+  HealResult out;
+  for (const pruning::PruningPlan& plan : run.plans.plans) {
+    const std::string part = text(" ", plan.strategy, " ", plan.removed_count());
+    const Json trained = entry_of(cache, record, "heal" + part, folder);
+    if (trained.is_null()) continue;
+    out.trained.push_back(trained_from_json(trained));
+    out.healed.push_back(healed_from_json(entry_of(cache, record, "healed" + part, folder)));
+    out.trained.back().plan = out.healed.back().plan = plan;
+  }
+  const Json whole = entry_of(cache, record, "nf4", folder);
+  if (whole.is_null()) return std::nullopt;
+  out.whole = block_bytes_from_json(whole);
+  return out;
+}
+
 }  // namespace
 
 void save_run_record(const Run& run, const Json& entries) {
@@ -108,6 +126,7 @@ Run load_run(const std::string& folder) {
       run.questions = questions_from_json(questions);
       run.accuracy = summarise_questions(*run.questions, run.experiment.seed);
     }
+    run.heal = heal_of(cache, *record, run, folder);
     const Json cost = entry_of(cache, *record, "cost", folder);
     if (!cost.is_null()) run.cost = cost_from_json(cost);
     const Json checks = entry_of(cache, *record, "reconnection", folder);

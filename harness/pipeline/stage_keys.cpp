@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/stage_cache.h"
+#include "harness/pipeline/work_key.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace plumb::harness {
@@ -39,6 +40,18 @@ Json machine_key(const Environment& environment) {
   return out;
 }
 
+/// On the CPU, whatever the device. What products are held in depends on the kernels.
+Json heal_key_of_all(const Experiment& e, const ModelFacts& model) {
+  Json key;
+  key["format"] = kFormat;
+  add_software(key);
+  key["model"] = model.sha256;
+  key["tokenizer"] = models::Tokenizer::sha256(e.model);
+  key["dtype"] = e.dtype;
+  key["threads"] = e.threads;
+  return key;
+}
+
 }  // namespace
 
 StageKeys stage_keys(Session& session, const ModelFacts& model, const Environment& environment) {
@@ -73,6 +86,15 @@ StageKeys stage_keys(Session& session, const ModelFacts& model, const Environmen
                       {"asked", asked},
                       {"seed", e.seed},
                       {"common", common}};
+  if (e.heal.is_asked()) {
+    keys.heal = heal_key_of_all(e, model);
+    keys.nf4 = keys.heal;
+    keys.healed = {{"text", text_key(session, e.validation, "validation")},
+                   {"positions", e.positions},
+                   {"asked", asked},
+                   {"seed", e.seed},
+                   {"common", common}};
+  }
   keys.cost = {{"common", common},
                {"machine", machine_key(environment)},
                {"n", e.cost_n},

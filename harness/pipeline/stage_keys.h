@@ -15,6 +15,9 @@ struct StageKeys {
   nlohmann::ordered_json plans;
   nlohmann::ordered_json sweep;
   nlohmann::ordered_json questions;  ///< null where none are asked
+  nlohmann::ordered_json heal;       ///< of every plan; null where none is healed, as the next two
+  nlohmann::ordered_json healed;     ///< all but the adapter
+  nlohmann::ordered_json nf4;
   nlohmann::ordered_json cost;
   nlohmann::ordered_json reconnection;
 };

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "harness/pipeline/healing_summary.h"
 #include "harness/pipeline/publish.h"
 #include "harness/presentation/presentation.h"
 
@@ -96,6 +97,11 @@ void publish_run(const Run& run, const std::vector<Verdict>& verdicts, const std
   for (NamedFile& file : sweep_files(run.sweep, losses_of(run.sweep, options)))
     files.push_back(std::move(file));
   if (run.questions) files.push_back(accuracy_file(run.questions->evaluations, run.accuracy));
+  if (run.heal)
+    for (NamedFile& file :
+         heal_files(*run.heal, run.sweep, healing_gains(*run.heal, run.sweep, options),
+                    healed_accuracies(*run.heal, run.accuracy)))
+      files.push_back(std::move(file));
   if (run.cost) files.push_back(cost_file(*run.cost));
   files.emplace_back("results.json", reports::to_results_json(report));
   files.emplace_back("junit.xml", reports::to_junit_xml(report));
