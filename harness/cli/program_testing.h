@@ -91,6 +91,8 @@ class TinyCase : public ::testing::Test {
             "--set",
             "sweep.n=0-8",
             "--set",
+            "heal.n=",
+            "--set",
             "cost.n=0,2,4,6,8",
             "--set",
             "cost.prefill_tokens=16",

@@ -220,17 +220,32 @@ std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_cou
   return values;
 }
 
+namespace {
+
+/// Of heal.n those that the sweep has, or those that it has not.
+std::vector<int64_t> heal_values(const Experiment& experiment, int64_t block_count, bool swept) {
+  std::vector<int64_t> out;
+  if (!experiment.heal.is_asked()) return out;
+  const auto known = sweep_counts(experiment, block_count);
+  for (const int64_t n : counts(experiment.heal.n, "heal.n", INT64_MAX - 1))
+    if ((std::find(known.begin(), known.end(), n) != known.end()) == swept) out.push_back(n);
+  return out;
+}
+
+}  // namespace
+
 std::vector<int64_t> heal_counts(const Experiment& experiment, int64_t block_count) {
-  if (!experiment.heal.is_asked()) return {};
-  const auto values = counts(experiment.heal.n, "heal.n", block_count - 1);
-  const auto swept = sweep_counts(experiment, block_count);
-  for (const int64_t n : values)
-    if (std::find(swept.begin(), swept.end(), n) == swept.end())
-      throw Error(
-          ErrorKind::kUsage,
-          text("heal.n: n = ", n,
-               " is not in the sweep (sweep.n), whose losses healed ones are compared with"));
-  return values;
+  return heal_values(experiment, block_count, true);
+}
+
+std::string heal_left_out(const Experiment& experiment, int64_t block_count) {
+  std::string list;
+  for (const int64_t n : heal_values(experiment, block_count, false))
+    list += text(list.empty() ? "" : ", ", n);
+  if (list.empty()) return "";
+  return text("n = ", list,
+              " of heal.n is not healed: the sweep, which healed losses are compared "
+              "with, has it not");
 }
 
 }  // namespace plumb::harness

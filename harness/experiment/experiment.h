@@ -97,9 +97,10 @@ Experiment make_experiment(Settings& settings);
 /// range when one is out of it.
 std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_count);
 std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count);
-/// The values of n whose plans are healed, or none. Error{kUsage} for one that is not in the sweep, whose losses the healed
-/// ones are compared with.
+/// The values of n whose plans are healed: those of heal.n that are in the sweep, as healed losses are compared with its. The others
+/// in words, or empty: a warning, as an experiment is run with narrower sweeps and with smaller models.
 std::vector<int64_t> heal_counts(const Experiment& experiment, int64_t block_count);
+std::string heal_left_out(const Experiment& experiment, int64_t block_count);
 
 /// Whether this CPU multiplies bf16 in hardware (AVX512_BF16 or AMX).
 bool cpu_has_bf16_units();

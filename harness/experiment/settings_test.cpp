@@ -64,6 +64,9 @@ TEST(Settings, RefuseValuesOfAnotherKind) {
                            R"({"documents_per_step": 0})",
                            R"({"statistics": {"draws": 99}})",
                            R"({"validation": {"max_tokens": 1}})",
+                           R"({"heal": {"learning_rate": "1e-3"}})",
+                           R"({"heal": {"learning_rate": -1}})",
+                           R"({"heal": {"rank": 1.5}})",
                            R"([])",
                            "1",
                            "",
@@ -119,6 +122,10 @@ TEST(Experiment, IsMadeOfTheDefaultFile) {
   EXPECT_EQ(sweep_counts(experiment, 30).size(), 29U);
   EXPECT_EQ(cost_counts(experiment, 30), (std::vector<int64_t>{0, 7, 14, 21, 28}));
   EXPECT_FALSE(experiment.overlapping_documents());
+  EXPECT_EQ(heal_counts(experiment, 30), (std::vector<int64_t>{7, 14}));
+  EXPECT_EQ(heal_left_out(experiment, 30), "");
+  EXPECT_EQ(heal_counts(experiment, 12), (std::vector<int64_t>{7}));  // a smaller model
+  EXPECT_THAT(heal_left_out(experiment, 12), HasSubstr("n = 14 of heal.n is not healed"));
 }
 
 TEST(Experiment, RefusesWhatDoesNotExist) {
@@ -137,6 +144,33 @@ TEST(Experiment, RefusesWhatDoesNotExist) {
   EXPECT_THAT(made(R"({"claims": {"required": ["memory"]}})").what(),
               HasSubstr("no claim 'memory'"));
   EXPECT_THAT(made(R"({"threads": 4097})").what(), HasSubstr("needed 0..4096"));
+}
+
+TEST(Experiment, TakesAPresetsValuesWhereNothingElseWasSet) {
+  const auto healed = [](const std::string& more) {
+    Settings settings = read(R"({"heal": {"n": "2", "documents": "t.jsonl")" + more + "}}");
+    return make_experiment(settings).heal;
+  };
+  const HealChoice own = healed("");
+  EXPECT_EQ(own.steps, 200);
+  EXPECT_EQ(own.rank, 8);
+  EXPECT_EQ(own.alpha, 8);
+  EXPECT_EQ(own.warm_up, 20);
+  EXPECT_FALSE(own.special_tokens);
+  EXPECT_EQ(own.strategies, (std::vector<std::string>{"similarity", "simple"}));
+  const HealChoice paper = healed(R"(, "preset": "mistral-7b", "steps": 200)");
+  EXPECT_EQ(paper.steps, 200);  // said, though it is the default's value
+  EXPECT_EQ(paper.rank, 4);
+  EXPECT_EQ(paper.alpha, 4);
+  EXPECT_EQ(paper.learning_rate, 3e-6);
+  EXPECT_EQ(paper.dropout, 0.05);
+  EXPECT_EQ(paper.max_tokens, 2048);
+  EXPECT_EQ(paper.batch * paper.accumulation, 16);
+  EXPECT_TRUE(paper.special_tokens);
+  EXPECT_EQ(healed(R"(, "rank": 4, "alpha": 2.5)").alpha, 2.5);
+  Settings settings;
+  EXPECT_FALSE(make_experiment(settings).heal.is_asked());
+  EXPECT_TRUE(heal_counts(make_experiment(settings), 30).empty());
 }
 
 TEST(Experiment, KeepsCountsWithinTheModel) {

@@ -83,6 +83,10 @@ nlohmann::ordered_json json_of(const Prediction& p) {
           {"questions", p.work.questions.questions},
           {"questions_missing", p.work.questions.missing},
           {"question_seconds", p.times.questions},
+          {"healed_plans", p.work.healed_plans},
+          {"heal_tokens", p.work.heal_tokens},
+          {"heal_seconds", p.times.heal},
+          {"heal_bytes", p.work.heal_bytes},
           {"cost_seconds",
            p.memory.streamed ? nlohmann::ordered_json() : nlohmann::ordered_json(p.times.cost)}};
 }
@@ -121,6 +125,10 @@ void say(const Prediction& p, const Experiment& e, const Console& console) {
   console.say(text("sweep    about ", duration_text(p.times.sweep), " for ", p.work.plans,
                    " plans, about ", p.work.block_evaluations, " block evaluations"));
   say_questions(p, console);
+  if (p.work.healed_plans > 0)
+    console.say(text("heal     about ", duration_text(p.times.heal), " for ", p.work.healed_plans,
+                     " plans, ", number_text(p.work.heal_tokens, 3), " tokens in all; about ",
+                     bytes_text(p.work.heal_bytes), " beside the process itself"));
   console.say(m.streamed
                   ? std::string("cost     is not measured: it would be the disk's, not the model's")
                   : text("cost     about ", duration_text(p.times.cost), " for ",

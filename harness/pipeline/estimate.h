@@ -24,8 +24,13 @@ struct Work {
   double sweep_flops = 0;    ///< of blocks
   double loss_flops = 0;     ///< of the head, in the sweep
   QuestionWork questions;
-  double question_flops = 0;   ///< of blocks
-  double answer_flops = 0;     ///< of the head, for the questions
+  double question_flops = 0;  ///< of blocks
+  double answer_flops = 0;    ///< of the head, for the questions
+  int64_t healed_plans = 0;
+  double heal_tokens = 0;      ///< that are trained on, in all
+  double heal_flops = 0;       ///< of blocks and head, forward and back
+  double healed_flops = 0;     ///< of blocks and head, to measure what was healed
+  uint64_t heal_bytes = 0;     ///< what a training holds, beside the process itself
   double prefill_flops = 0;    ///< of blocks, when cost is measured
   double decode_bytes = 0;     ///< of blocks' weights, read token after token
   int64_t configurations = 0;  ///< whose cost is measured
@@ -38,6 +43,7 @@ struct Times {
   double profile = 0;
   double sweep = 0;
   double questions = 0;
+  double heal = 0;  ///< trainings, and measuring what was healed
   double cost = 0;  ///< 0 where a streamed model's is not measured
 };
 Times times_of(const Work& work, const MachineSpeed& speed, const MemoryPlan& memory,

@@ -64,6 +64,25 @@ TEST_F(DryRun, CountsQuestionsThatAreHereAndNamesTheOthers) {
   EXPECT_EQ(more.at("questions_missing"), json({"mmlu"}));
 }
 
+TEST_F(DryRun, CountsTrainingsOfWhatIsHealed) {
+  const json none = predicted({"--set", "heal.n=11,30"});  // not in the sweep
+  EXPECT_EQ(none.at("healed_plans"), 0);
+  EXPECT_EQ(none.at("heal_seconds"), 0);
+  EXPECT_EQ(none.at("heal_bytes"), 0);
+  const auto healed = [&](const std::string& n, const std::string& rank) {
+    return predicted({"--set", "heal.n=" + n, "--set", "heal.documents=absent.jsonl", "--set",
+                      "heal.strategies=", "--set", "heal.steps=10", "--set", "heal.batch=4",
+                      "--set", "heal.max_tokens=100", "--set", "heal.rank=" + rank});
+  };
+  const json two = healed("2,8", "8"), large = healed("2,8", "16");
+  EXPECT_EQ(two.at("healed_plans"), 4);  // of both strategies
+  EXPECT_EQ(two.at("heal_tokens"), 4 * 10 * 4 * 100);
+  EXPECT_GT(two.at("heal_seconds"), 0);
+  // An adapter, its gradient and two moments in fp32: A and B of gate, up and down of the ten blocks that n = 2 leaves.
+  EXPECT_EQ(large.at("heal_bytes").get<int64_t>() - two.at("heal_bytes").get<int64_t>(),
+            4 * 4 * 8 * 10 * 3 * (1024 + 4096));
+}
+
 TEST_F(DryRun, PredictsAModelThatIsNotHereFromItsConfig) {
   const json out = predicted();
   EXPECT_EQ(out.at("parameters"), kParameters);

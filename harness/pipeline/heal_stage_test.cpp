@@ -49,8 +49,8 @@ class HealedRun : public TinyCase {
     Words all = run_words();
     for (const std::string& setting :
          {std::string("heal.n=2,5"), "heal.documents=" + training_file(), std::string("cost.n=0"),
-          std::string("heal.max_tokens=16"), std::string("heal.batch=2"),
-          std::string("heal.steps=10"), std::string("heal.rank=2"),
+          std::string("heal.strategies=similarity,simple"), std::string("heal.max_tokens=16"),
+          std::string("heal.batch=2"), std::string("heal.steps=10"), std::string("heal.rank=2"),
           std::string("heal.learning_rate=1e-2"), std::string("heal.steps_per_state=2")}) {
       all.push_back("--set");
       all.push_back(setting);
@@ -106,6 +106,29 @@ TEST_F(HealedRun, WritesLossesByDocumentAndTheTrainingOfEveryPlan) {
   }
   for (const char* name : {"similarity-2", "similarity-5", "simple-2", "simple-5"})
     EXPECT_EQ(rows(std::string("training/") + name + ".csv").size(), 11u) << name;
+  // The records are the file's numbers, with the documents' as samples.
+  const json results = json::parse(result("results.json"));
+  size_t found = 0;
+  for (const json& record : results.at("records")) {
+    if (record.at("name") != "healed_loss_nats") continue;
+    EXPECT_EQ(record.at("value"), cell(healed, ++found, "loss_nats"));
+    EXPECT_EQ(record.at("samples").size(), 16u);
+  }
+  EXPECT_EQ(found, 4u);
+  for (const json& verdict : results.at("verdicts")) {
+    const std::string claim = verdict.at("claim");
+    if (claim == "healing-gain" || claim == "methods-compose") {
+      EXPECT_EQ(verdict.at("kind"), "PASS") << verdict;
+    }
+    if (claim == "healed-loss-continuous") {
+      EXPECT_THAT(verdict.at("reason"), HasSubstr("2 values of n were healed, needed are 5"));
+    }
+  }
+  const std::string html = result("report.html");
+  for (const char* part : {"id=\"healed-loss\"", "id=\"training\"", "id=\"healing\"",
+                           "id=\"composition\"", "similarity, healed", "simple, unhealed"})
+    EXPECT_THAT(html, HasSubstr(part));
+  EXPECT_THAT(result("provenance.json"), HasSubstr("training.jsonl"));
   // No weights but the adapters stay.
   for (const fs::path& folder : stage_folders("heal")) {
     EXPECT_TRUE(fs::exists(folder / "adapter/adapter_model.safetensors"));
@@ -171,6 +194,7 @@ TEST_F(HealedRunAgain, ReusesWhatStandsAndMakesTheSameAgain) {
   const json before = comparable();
   const std::string healed = result("healed.csv"), accuracy = result("healed_accuracy.csv");
   EXPECT_EQ(rows("healed_accuracy.csv").size(), 1u + 4u * 2u);  // acc and acc_norm
+  EXPECT_THAT(result("report.html"), HasSubstr("id=\"healed-accuracy\""));
   // A result without its adapter stands as long as nothing new is to be measured.
   for (const fs::path& folder : stage_folders("heal")) fs::remove_all(folder / "adapter");
   const ChildOutput second = run(asked);
@@ -191,13 +215,13 @@ TEST_F(HealedRunAgain, ReusesWhatStandsAndMakesTheSameAgain) {
 
 TEST_F(HealedRunAgain, TrainsAgainOnlyWhatASettingDecides) {
   ASSERT_EQ(run().exit_code, 0);
-  const ChildOutput more = run({"--set", "heal.n=2,3,5", "--set", "heal.strategies=simple"});
+  const ChildOutput more = run({"--set", "heal.n=0,2,5", "--set", "heal.strategies=simple"});
   ASSERT_EQ(more.exit_code, 0) << more.err;
   for (const char* stage :
        {"sweep         ", "heal simple 2 ", "healed simple 5 ", "nf4           "})
     EXPECT_THAT(more.out, HasSubstr(std::string(stage) + "reused"));
-  EXPECT_THAT(more.out, HasSubstr("heal simple 3 "));
-  EXPECT_THAT(more.out, Not(HasSubstr("heal simple 3 reused")));
+  EXPECT_THAT(more.out, HasSubstr("heal simple 0 "));
+  EXPECT_THAT(more.out, Not(HasSubstr("heal simple 0 reused")));
   const auto trained = stage_folders("heal").size();
   const ChildOutput seed = run({"--set", "heal.seed=1", "--set", "heal.n=2"});
   ASSERT_EQ(seed.exit_code, 0) << seed.err;
@@ -238,8 +262,7 @@ TEST_F(HealedRunRefused, SaysBeforeAnyStageWhatIsWrong) {
     EXPECT_THAT(done.out, Not(HasSubstr("profile"))) << setting;
   };
   refused("heal.steps=26", 4, "26 steps of 2 need 52");
-  refused("heal.n=9", 2, "is not in the sweep");
-  refused("heal.n=10", 2, "needed 0..9");
+  refused("heal.n=2-", 2, "heal.n");
   refused("heal.documents=", 2, "needed heal.documents");
   refused("heal.documents=" + text_file(), 2, "is the text of calibration too");
   refused("heal.documents=" + path("absent"), 4, "absent");
@@ -250,6 +273,13 @@ TEST_F(HealedRunRefused, SaysBeforeAnyStageWhatIsWrong) {
   refused("heal.learning_rate=0", 2, "a positive peak");
   refused("heal.targets=q_proj", 2, "there is no target");
   refused("heal.max_tokens=100000", 2, "positions");
+}
+
+TEST_F(HealedRunRefused, LeavesOutWhatTheSweepHasNotAndSaysSo) {
+  const ChildOutput done = run({"--set", "heal.n=9,30"});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(result("report.html"), HasSubstr("n = 9, 30 of heal.n is not healed"));
+  EXPECT_FALSE(fs::exists(out() + "/healed.csv"));
 }
 
 TEST_F(HealedRunRefused, TrainsOnNoDocumentThatIsMeasuredOrChosenBy) {

@@ -105,12 +105,27 @@ Pairs text_licence(const Experiment& experiment) {
   return out;
 }
 
+/// The built-in experiment's text is where ./run was; elsewhere nothing is healed, and said so. Who names a text has it.
+void drop_absent_healing(Run& run) {
+  const bool built_in =
+      run.settings.origin("heal.documents").find("fixtures/experiments/default.json") !=
+      std::string::npos;
+  HealChoice& heal = run.experiment.heal;
+  if (!heal.is_asked() || !built_in || std::filesystem::exists(heal.documents)) return;
+  run.warnings.push_back(text("nothing is healed: the default experiment's text '", heal.documents,
+                              "' is not here; ./run makes it, or name one (heal.documents)"));
+  heal.n.clear();
+}
+
 void warn_of_choices(Run& run) {
   run.warnings = run.environment.warnings;
   if (run.experiment.overlapping_documents())
     run.warnings.push_back(
         text("calibration: ", run.experiment.same_documents() ? "same" : "overlapping",
              " documents; the plans were chosen on text that they are judged on"));
+  if (std::string left = heal_left_out(run.experiment, run.model.block_count); !left.empty())
+    run.warnings.push_back(std::move(left));
+  drop_absent_healing(run);
   if (!run.experiment.device_reason.empty())
     run.warnings.push_back(text("device auto took the CPU: ", run.experiment.device_reason));
   if (run.model.license.empty()) run.warnings.push_back("the model's file names no licence");
@@ -122,7 +137,6 @@ class Healer {
   Healer(Run& run, Runner& runner, const StageKeys& keys, const Console& console)
       : run_(run), runner_(runner), keys_(keys), console_(console) {
     healing_options(runner.session(), {});  // what is wrong with them is said before any work
-    heal_counts(run.experiment, run.model.block_count);
   }
 
   /// What is wrong with the text is said before hours of work, where any training may be to come.
@@ -244,7 +258,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
     asked = ask_questions(session);
   say_detectable(asked, console);
   std::optional<Healer> healer;
-  if (e.heal.is_asked()) {
+  if (!heal_counts(e, blocks).empty()) {
     healer.emplace(run, runner, keys, console);
     healer->try_text();
   }
@@ -288,6 +302,7 @@ std::vector<Verdict> judge(const Run& run) {
   m.plans = &run.plans;
   m.sweep = &run.sweep;
   m.accuracy = &run.accuracy;
+  m.heal = run.heal ? &*run.heal : nullptr;
   m.cost = run.cost ? &*run.cost : nullptr;
   if (!run.cost_refusal.empty()) m.no_cost = run.cost_refusal;
   m.reconnection = run.reconnection ? &*run.reconnection : nullptr;

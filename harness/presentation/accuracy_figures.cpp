@@ -110,6 +110,16 @@ reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& s
                                .low = s.plans[plan].interval.low,
                                .high = s.plans[plan].interval.high});
     figure.series.push_back(std::move(series));
+    reports::Series healed{.label = curve.strategy + ", healed"};
+    for (const HealedAccuracy& a : shown.healed_accuracies)
+      if (a.plan.strategy == curve.strategy && a.task == s.answered.task &&
+          a.metric == s.answered.metric)
+        healed.points.push_back({.x = static_cast<double>(a.plan.removed_count()) /
+                                      static_cast<double>(s.answered.block_count),
+                                 .y = a.accuracy,
+                                 .low = a.interval.low,
+                                 .high = a.interval.high});
+    if (!healed.points.empty()) figure.series.push_back(std::move(healed));
     if (!curve.collapse || !curve.collapse->shown) continue;
     const Collapse& c = *curve.collapse;
     figure.bands.push_back(

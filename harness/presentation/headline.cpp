@@ -100,6 +100,12 @@ std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
   }
   out.emplace_back(text("First n where ", strategy, " is no better than a random guess"),
                    first_random(shown, strategy));
+  for (const HealingGain& gain : shown.gains)
+    if (gain.plan.strategy == strategy)
+      out.emplace_back(
+          text("Normalised loss without ", gain.plan.removed_count(), " blocks, healed"),
+          text(number_text(gain.unhealed.normalised, 3), " to ",
+               with_interval(gain.healed.normalised, gain.healed.interval)));
   for (const AccuracySummary* s : first_metrics(run.accuracy)) add_accuracy(*s, strategy, out);
   out.emplace_back(text("Block evaluations for ", asked_plans(run.sweep.plans), " plans"),
                    text(run.sweep.losses.block_evaluations, " instead of ",

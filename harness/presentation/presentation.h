@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/statistics/bootstrap.h"
+#include "harness/pipeline/healing_summary.h"
 #include "harness/pipeline/run.h"
 #include "harness/pipeline/tables.h"
 #include "reports/report.h"
@@ -15,7 +16,9 @@ struct Shown {
   BootstrapOptions options;
   std::vector<PairDistance> pairs;
   std::vector<PairDistance> post_norm;
-  std::vector<PlanLoss> losses;  ///< in the order of run.sweep.plans
+  std::vector<PlanLoss> losses;    ///< in the order of run.sweep.plans
+  std::vector<HealingGain> gains;  ///< in the order of run.heal; none where there is none
+  std::vector<HealedAccuracy> healed_accuracies;
 
   explicit Shown(const Run& shown_run);
   int64_t blocks() const { return run.model.block_count; }
@@ -37,6 +40,13 @@ reports::LineFigure stability_figure(const Shown& shown);
 reports::LineFigure memory_figure(const Shown& shown);
 reports::LineFigure latency_figure(const Shown& shown, bool decode);
 
+/// Of a run that has healed something.
+reports::LineFigure healed_loss_figure(const Shown& shown);
+reports::LineFigure training_figure(const Shown& shown);
+reports::Table healing_table(const Shown& shown);
+reports::Table healed_accuracy_table(const Shown& shown);
+reports::Table composition_table(const Shown& shown);
+
 /// Accuracy on one task, by one metric, against the fraction removed.
 reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& summary);
 reports::Table collapse_table(const Shown& shown);
@@ -50,11 +60,15 @@ reports::Table cost_table(const Shown& shown);
 reports::Table published_table();
 
 std::vector<Record> records_of(const Shown& shown);
+/// None of a run that has healed nothing.
+std::vector<Record> healing_records(const Shown& shown);
 std::vector<Record> accuracy_records(const Run& run);
 /// What limits the accuracies: a model at chance, a smoke set that is too hard.
 std::vector<std::string> accuracy_warnings(const Run& run);
 /// Tasks and question files, for the provenance.
 Pairs question_pairs(const Run& run);
+/// The text that was trained on.
+Pairs healing_pairs(const Run& run);
 std::vector<std::pair<std::string, Pairs>> provenance_of(const Run& run);
 
 /// The whole report of a run.

@@ -50,6 +50,7 @@ std::vector<std::pair<std::string, Pairs>> provenance_of(const Run& run) {
   Pairs data = prefixed("calibration ", text_pairs(run.profile.text));
   append(data, prefixed("validation ", text_pairs(run.sweep.text)));
   append(data, prefixed("text ", run.text_licence));
+  append(data, healing_pairs(run));
   append(data, question_pairs(run));
   Pairs build = run.environment.build;
   append(build, run.libraries);

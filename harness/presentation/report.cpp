@@ -20,6 +20,14 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
   for (const StageTime& stage : run.stages)
     out.emplace_back(text("stage ", stage.stage),
                      text(stage.reused ? "reused, took " : "", duration_text(stage.seconds)));
+  if (run.heal)
+    for (const TrainedPlan& t : run.heal->trained) {
+      double seconds = 0;
+      for (const healing::TrainingRow& row : t.rows) seconds += row.seconds;
+      out.emplace_back(
+          text("heal ", t.plan.strategy, " ", t.plan.removed_count(), " tokens per second"),
+          number_text(static_cast<double>(t.tokens) / seconds));
+    }
   out.emplace_back("sweep tokens per second", number_text(run.sweep.tokens_per_second));
   out.emplace_back("sweep peak resident", bytes_text(run.sweep.peak_resident_bytes));
   out.insert(out.end(), run.memory.begin(), run.memory.end());
@@ -41,7 +49,11 @@ Shown::Shown(const Run& shown_run)
       options{.draws = run.experiment.draws, .seed = run.experiment.seed},
       pairs(pair_distances(run.profile.profile, options)),
       post_norm(post_norm_distances(run.profile.profile, options)),
-      losses(losses_of(run.sweep, options)) {}
+      losses(losses_of(run.sweep, options)) {
+  if (!run.heal) return;
+  gains = healing_gains(*run.heal, run.sweep, options);
+  healed_accuracies = harness::healed_accuracies(*run.heal, run.accuracy);
+}
 
 std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const {
   for (size_t i = 0; i < run.sweep.plans.size(); ++i)
@@ -61,8 +73,15 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   report.warnings = run.warnings;
   for (std::string& warning : accuracy_warnings(run)) report.warnings.push_back(std::move(warning));
   report.verdicts = verdicts;
-  report.figures = {loss_figure(shown), distance_figure(shown), last_block_figure(shown),
-                    stability_figure(shown)};
+  report.figures = {loss_figure(shown)};
+  const bool healed = !shown.gains.empty();
+  if (healed) {
+    report.figures.push_back(healed_loss_figure(shown));
+    report.figures.push_back(training_figure(shown));
+  }
+  report.figures.push_back(distance_figure(shown));
+  report.figures.push_back(last_block_figure(shown));
+  report.figures.push_back(stability_figure(shown));
   for (const AccuracySummary* summary : first_metrics(run.accuracy))
     report.figures.push_back(accuracy_figure(shown, *summary));
   if (run.sweep.losses.divergence_nats) {
@@ -75,6 +94,9 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
     report.figures.push_back(latency_figure(shown, true));
   }
   report.figures.push_back(loss_table(shown));
+  if (healed) report.figures.push_back(healing_table(shown));
+  if (!shown.healed_accuracies.empty()) report.figures.push_back(healed_accuracy_table(shown));
+  if (healed) report.figures.push_back(composition_table(shown));
   if (!run.accuracy.empty()) report.figures.push_back(collapse_table(shown));
   for (const AccuracySummary* summary : first_metrics(run.accuracy)) {
     report.figures.push_back(accuracy_table(shown, summary->answered.task));
@@ -84,6 +106,7 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   if (run.cost) report.figures.push_back(cost_table(shown));
   report.figures.push_back(published_table());
   report.records = records_of(shown);
+  for (Record& record : healing_records(shown)) report.records.push_back(std::move(record));
   for (Record& record : accuracy_records(run)) report.records.push_back(std::move(record));
   report.provenance = provenance_of(run);
   report.run = run_object(run);

@@ -5,6 +5,7 @@
 
 #include "base/verdict.h"
 #include "harness/pipeline/accuracy_summary.h"
+#include "harness/pipeline/heal_result.h"
 #include "harness/pipeline/results.h"
 
 namespace plumb::harness {
@@ -16,6 +17,7 @@ struct Measurements {
   const PlanResult* plans = nullptr;
   const SweepResult* sweep = nullptr;
   const std::vector<AccuracySummary>* accuracy = nullptr;  ///< a task and metric each
+  const HealResult* heal = nullptr;
   const CostResult* cost = nullptr;
   std::string no_cost = "no cost was measured";  ///< why, where it is null
   const ReconnectionResult* reconnection = nullptr;
@@ -52,6 +54,9 @@ void judge_latency_falls(const Measurements& m, Verdict& v);
 void judge_memory_prediction(const Measurements& m, Verdict& v);
 void judge_latency_prediction(const Measurements& m, Verdict& v);
 void judge_healed_continuity(const Measurements& m, Verdict& v);
+void judge_healing_gain(const Measurements& m, Verdict& v);
+void judge_similarity_beats_simple_healed(const Measurements& m, Verdict& v);
+void judge_methods_compose(const Measurements& m, Verdict& v);
 void judge_deep_alike(const Measurements& m, Verdict& v);
 void judge_last_dissimilar(const Measurements& m, Verdict& v);
 void judge_last_dissimilar_after_norm(const Measurements& m, Verdict& v);
@@ -61,6 +66,10 @@ void judge_accuracy_collapses(const Measurements& m, Verdict& v);
 void judge_flat_before_collapse(const Measurements& m, Verdict& v);
 void judge_accuracy_falls(const Measurements& m, Verdict& v);
 void judge_similarity_answers_better(const Measurements& m, Verdict& v);
+
+/// Similarity against simple for n in 1..most by the losses of `sweep`, "healed" or "unhealed" ones.
+void judge_strategies(const Measurements& m, const SweepResult& sweep, int64_t most,
+                      const std::string& how, Verdict& v);
 
 /// Sets kind, reason and next step.
 void decide(Verdict& v, VerdictKind kind, std::string reason, std::string next_step = "");

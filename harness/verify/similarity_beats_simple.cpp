@@ -29,18 +29,19 @@ struct Comparison {
 
 /// Documents are resampled as they were measured: where positions were drawn, the spread between documents already has
 /// what the drawing adds.
-Comparison compare(const Measurements& m, Verdict& v) {
+Comparison compare(const Measurements& m, const SweepResult& sweep, int64_t most,
+                   const std::string& prefix, Verdict& v) {
   Comparison out;
   const BootstrapOptions options{.draws = m.draws, .seed = m.seed};
-  for (int64_t n = 1; n <= m.block_count / 2; ++n) {
-    const auto a = plan_of(*m.sweep, "similarity", n), b = plan_of(*m.sweep, "simple", n);
+  for (int64_t n = 1; n <= most; ++n) {
+    const auto a = plan_of(sweep, "similarity", n), b = plan_of(sweep, "simple", n);
     if (!a || !b) continue;
-    if (m.sweep->plans[*a].removed == m.sweep->plans[*b].removed) {
+    if (sweep.plans[*a].removed == sweep.plans[*b].removed) {
       ++out.equal_plans;
       continue;
     }
-    const auto& similarity = m.sweep->losses.loss_nats[*a];
-    const auto& simple = m.sweep->losses.loss_nats[*b];
+    const auto& similarity = sweep.losses.loss_nats[*a];
+    const auto& simple = sweep.losses.loss_nats[*b];
     std::vector<double> difference, reverse;
     for (size_t d = 0; d < simple.size(); ++d) {
       difference.push_back(simple[d] - similarity[d]);
@@ -50,7 +51,7 @@ Comparison compare(const Measurements& m, Verdict& v) {
     out.difference.push_back(mean(difference));
     out.better.push_back(bootstrap_p_not_above_zero(difference, options));
     out.worse.push_back(bootstrap_p_not_above_zero(reverse, options));
-    v.evidence.push_back({.name = "simple_minus_similarity_loss",
+    v.evidence.push_back({.name = prefix + "simple_minus_similarity_loss",
                           .dimensions = {{"n", n}},
                           .value = out.difference.back(),
                           .unit = "nats",
@@ -60,21 +61,28 @@ Comparison compare(const Measurements& m, Verdict& v) {
   return out;
 }
 
+/// At the n of both sweeps: how far simple is behind similarity, in words.
+std::string gap_text(const SweepResult& sweep, const std::vector<int64_t>& counts) {
+  double sum = 0;
+  for (const int64_t n : counts)
+    sum += mean(sweep.losses.loss_nats[*plan_of(sweep, "simple", n)]) -
+           mean(sweep.losses.loss_nats[*plan_of(sweep, "similarity", n)]);
+  return number_text(sum / static_cast<double>(counts.size()), 3);
+}
+
 }  // namespace
 
-void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
-  if (m.sweep == nullptr) return not_run(v, "no losses were measured", "run `plumb run`");
-  const auto documents = static_cast<int64_t>(m.sweep->text.documents.size());
-  if (documents < kLeastDocuments)
-    return not_run(v,
-                   text(documents, " documents were measured, needed at least ", kLeastDocuments),
-                   text("set validation.limit to ", kLeastDocuments, " or more"));
-  const Comparison c = compare(m, v);
+void judge_strategies(const Measurements& m, const SweepResult& sweep, int64_t most,
+                      const std::string& how, Verdict& v) {
+  const bool healed = how == "healed";
+  const Comparison c = compare(m, sweep, most, healed ? "healed_" : "", v);
   if (c.n.empty())
-    return not_run(v,
-                   c.equal_plans > 0 ? "both strategies chose the same blocks for every n"
-                                     : "the sweep has not both strategies for any n in 1..L/2",
-                   "sweep similarity and simple over 1..L/2");
+    return not_run(
+        v,
+        c.equal_plans > 0 ? "both strategies chose the same blocks for every n"
+                          : text("the ", healed ? "healed plans have" : "sweep has",
+                                 " not both strategies for any n in 1..", healed ? "L-1" : "L/2"),
+        healed ? "name both in heal.strategies" : "sweep similarity and simple over 1..L/2");
   const auto better = holm(c.better), worse = holm(c.worse);
   const auto significant = [](const std::vector<double>& p) {
     return std::count_if(p.begin(), p.end(), [](double x) { return x <= kAlpha; });
@@ -83,6 +91,9 @@ void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
   std::string found = text("similarity loses less at ", significant(better), " of ", c.n.size(),
                            " values of n; least advantage ", number_text(*least, 3),
                            " nats at n = ", c.n[static_cast<size_t>(least - c.difference.begin())]);
+  if (healed)
+    found += text("; simple is behind by ", gap_text(sweep, c.n), " nats on average, unhealed by ",
+                  gap_text(*m.sweep, c.n));
   if (c.equal_plans > 0) found += text("; the plans are equal at ", c.equal_plans, " more");
   if (significant(better) == static_cast<int64_t>(c.n.size()))
     return decide(v, VerdictKind::kPass, found);
@@ -91,6 +102,16 @@ void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
         v, VerdictKind::kFail, text(found, "; simple loses less at ", significant(worse)),
         "compare the two curves; the claim is the paper's and may not hold for this model");
   decide(v, VerdictKind::kInconclusive, found, "measure more documents (validation.limit)");
+}
+
+void judge_similarity_beats_simple(const Measurements& m, Verdict& v) {
+  if (m.sweep == nullptr) return not_run(v, "no losses were measured", "run `plumb run`");
+  const auto documents = static_cast<int64_t>(m.sweep->text.documents.size());
+  if (documents < kLeastDocuments)
+    return not_run(v,
+                   text(documents, " documents were measured, needed at least ", kLeastDocuments),
+                   text("set validation.limit to ", kLeastDocuments, " or more"));
+  judge_strategies(m, *m.sweep, m.block_count / 2, "unhealed", v);
 }
 
 }  // namespace plumb::harness
