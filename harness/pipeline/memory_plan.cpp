@@ -21,7 +21,7 @@ using models::ModelConfig;
 /// What the allocator keeps and what libtorch touches for the first time while the model runs: measured as the peak of a
 /// process less all that is counted here, 4 MB at the most on models of 0.1 to 2.1 G weights; four times that.
 constexpr uint64_t kSlackBytes = uint64_t{16} << 20;
-/// panels keep at most this much of states and products a thread, or one panel where that is more.
+/// What each thread works on beside its panels: a band of weights and its products, scores of keys (models/kernels/strip.inc).
 constexpr uint64_t kThreadBytes = uint64_t{5} << 19;
 
 uint64_t unsigned_product(std::initializer_list<int64_t> factors) {
@@ -40,7 +40,10 @@ uint64_t kernel_bytes(const ModelConfig& c, int64_t B, int64_t T, uint64_t eleme
   const uint64_t panel = unsigned_product(
       {kPanel, 2 * c.width + std::max(c.width, c.head_count * c.head_width) + c.feed_forward_width,
        int64_t{sizeof(float)}});
-  return heads + static_cast<uint64_t>(threads) * std::max(kThreadBytes, 2 * panel);
+  constexpr uint64_t kTogether = 8,
+                     kHeads = 4;  // panels of a pass over the weights; heads of a product with keys
+  const uint64_t scores = kHeads * unsigned_product({T + kPanel, kPanel, int64_t{sizeof(float)}});
+  return heads + static_cast<uint64_t>(threads) * (kThreadBytes + kTogether * panel + scores);
 }
 
 uint64_t elements(const ModelConfig& c) { return unsigned_product({c.vocabulary_size, c.width}); }
