@@ -109,14 +109,24 @@ void try_writable_folder(const fs::path& folder) {
 
 void remove_leftovers(const fs::path& folder) {
   std::error_code status;
+  std::vector<fs::path> below;
   for (const auto& entry : fs::directory_iterator(folder, status)) {
     const std::string name = entry.path().filename().string();
+    std::error_code unknown;
+    if (!name.starts_with('.') && entry.symlink_status(unknown).type() == fs::file_type::directory)
+      below.push_back(entry.path());
     const auto owner = name.rfind(kPrefix, 0) == 0 ? process_of(name.substr(kPrefix.size()))
                                                    : writer_of_temporary(name);
     if (!owner || kill(*owner, 0) == 0) continue;  // somebody's file, or still at work
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }
+  for (const fs::path& path : below)
+    for (const auto& entry : fs::directory_iterator(path, status)) {
+      const auto owner = writer_of_temporary(entry.path().filename().string());
+      std::error_code ignored;
+      if (owner && kill(*owner, 0) != 0) fs::remove(entry.path(), ignored);
+    }
 }
 
 }  // namespace plumb::harness

@@ -45,7 +45,7 @@ class MissingFolders {
 };
 
 /// Removes what killed processes left in `folder`: ".partial-<pid>", and what write_file_atomically
-/// had not renamed yet, of processes that are gone.
+/// had not renamed yet, there and in the folders right below, of processes that are gone.
 void remove_leftovers(const std::filesystem::path& folder);
 
 }  // namespace plumb::harness

@@ -172,15 +172,20 @@ TEST(Leftovers, OfProcessesThatAreGoneAreRemovedAndNothingElse) {
   constexpr const char* kGone = "999999998";  // above any pid_max
   const std::string own = std::to_string(getpid());
   const auto put = [&](const std::string& name) { write_file_atomically(folder / name, "x"); };
-  const std::vector<std::string> stay{"partial.json", ".hidden.tmp",        ".a.b.c.tmp",
-                                      ".x.1.tmp",     "." + own + ".7.tmp", ".x." + own + ".0.tmp"};
+  const std::vector<std::string> stay{"partial.json",       ".hidden.tmp",
+                                      ".a.b.c.tmp",         ".x.1.tmp",
+                                      "." + own + ".7.tmp", ".x." + own + ".0.tmp",
+                                      "questions/a.jsonl",  "questions/.x." + own + ".0.tmp"};
+  fs::create_directories(folder / "questions");
   for (const std::string& name : stay) put(name);
   put(std::string(".partial.json.") + kGone + ".3.tmp");
+  put(std::string("questions/.probe.") + kGone + ".27.tmp");
   fs::create_directories(folder / (std::string(".partial-") + kGone));
   remove_leftovers(folder.path());
   size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(folder.path())) {
-    EXPECT_THAT(stay, ::testing::Contains(entry.path().filename().string()));
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+    if (entry.is_directory() && entry.path().filename() == "questions") continue;
+    EXPECT_THAT(stay, ::testing::Contains(fs::relative(entry.path(), folder.path()).string()));
     ++count;
   }
   EXPECT_EQ(count, stay.size());
