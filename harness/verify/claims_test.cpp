@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "harness/verify/claims_testing.h"
+#include "harness/verify/verdict_testing.h"
 
 namespace plumb::harness {
 namespace {
@@ -17,16 +18,10 @@ using namespace testing;
 using ::testing::HasSubstr;
 using enum VerdictKind;
 
-using Judge = void (*)(const Measurements&, Verdict&);
-
 Verdict judged(Judge judge, Measurements m) {
   m.block_count = m.block_count == 0 ? kBlocks : m.block_count;
   m.draws = 500;
-  Verdict verdict;
-  judge(m, verdict);
-  EXPECT_NE(verdict.reason, "");
-  EXPECT_EQ(verdict.next_step.empty(), verdict.kind == kPass) << verdict.reason;
-  return verdict;
+  return verdict_of(judge, m);
 }
 Verdict of_cost(Judge judge, const CostResult& cost) { return judged(judge, {.cost = &cost}); }
 Verdict of_profile(Judge judge, const ProfileResult& profile) {
@@ -35,13 +30,6 @@ Verdict of_profile(Judge judge, const ProfileResult& profile) {
 Verdict of_sweep(const SweepResult& sweep) {
   return judged(judge_similarity_beats_simple, {.sweep = &sweep});
 }
-
-#define EXPECT_VERDICT(verdict, expected, said)      \
-  do {                                               \
-    const Verdict found = (verdict);                 \
-    EXPECT_EQ(found.kind, expected) << found.reason; \
-    EXPECT_THAT(found.reason, HasSubstr(said));      \
-  } while (false)
 
 TEST(Claims, EachHasWordsAndASourceAndIsNotRunWithoutMeasurements) {
   const auto verdicts = judge_claims({.block_count = kBlocks}, {});

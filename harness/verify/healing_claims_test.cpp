@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "harness/pipeline/composition.h"
 #include "harness/verify/claims.h"
+#include "harness/verify/verdict_testing.h"
 
 namespace plumb::harness {
 namespace {
@@ -63,27 +64,15 @@ Planted planted(const Plants& plants = {}) {
   return out;
 }
 
-Verdict judged(void (*judge)(const Measurements&, Verdict&), const Planted& p,
-               const CostResult* cost = nullptr) {
+Verdict judged(testing::Judge judge, const Planted& p, const CostResult* cost = nullptr) {
   Measurements m;
   m.block_count = kL;
   m.sweep = &p.sweep;
   m.heal = &p.heal;
   m.cost = cost;
   m.draws = 500;
-  Verdict verdict;
-  judge(m, verdict);
-  EXPECT_NE(verdict.reason, "");
-  EXPECT_EQ(verdict.next_step.empty(), verdict.kind == kPass) << verdict.reason;
-  return verdict;
+  return testing::verdict_of(judge, m);
 }
-
-#define EXPECT_VERDICT(verdict, expected, said)      \
-  do {                                               \
-    const Verdict found = (verdict);                 \
-    EXPECT_EQ(found.kind, expected) << found.reason; \
-    EXPECT_THAT(found.reason, HasSubstr(said));      \
-  } while (false)
 
 double jumping(double n) { return 3 + 0.1 * n + (n > 9 ? 2.0 : 0.0); }
 

@@ -5,6 +5,7 @@
 
 #include "harness/pipeline/answered_testing.h"
 #include "harness/verify/claims.h"
+#include "harness/verify/verdict_testing.h"
 
 namespace plumb::harness {
 namespace {
@@ -14,8 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using enum VerdictKind;
 
-using Judge = void (*)(const Measurements&, Verdict&);
-
 Verdict judged(Judge judge, const std::vector<AnsweredTask>& answered) {
   std::vector<AccuracySummary> accuracy;
   for (const AnsweredTask& a : answered)
@@ -23,19 +22,8 @@ Verdict judged(Judge judge, const std::vector<AnsweredTask>& answered) {
   Measurements m;
   m.block_count = 20;
   m.accuracy = &accuracy;
-  Verdict verdict;
-  judge(m, verdict);
-  EXPECT_NE(verdict.reason, "");
-  EXPECT_EQ(verdict.next_step.empty(), verdict.kind == kPass) << verdict.reason;
-  return verdict;
+  return verdict_of(judge, m);
 }
-
-#define EXPECT_VERDICT(verdict, expected, said)      \
-  do {                                               \
-    const Verdict found = (verdict);                 \
-    EXPECT_EQ(found.kind, expected) << found.reason; \
-    EXPECT_THAT(found.reason, HasSubstr(said));      \
-  } while (false)
 
 /// Falls along a straight line from 0.7 to 0.3.
 AnsweredTask along_a_line() {
