@@ -4,62 +4,26 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fstream>
-#include <iomanip>
 #include <iterator>
 #include <set>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/system_files.h"
 
 namespace plumb {
 namespace {
 
 namespace fs = std::filesystem;
+using system_files::field;
+using system_files::first_line;
+using system_files::gibibytes;
+using system_files::number;
 
 /// CPU flags on which the speed of the kernels depends.
 constexpr std::array kFlags = {"avx2",        "fma",         "f16c",        "avx512f",  "avx512bw",
                                "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16"};
-
-std::string first_line(const fs::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
-
-std::optional<double> number(const std::string& text_of_it) {
-  double value = 0;
-  const auto end = text_of_it.data() + text_of_it.size();
-  const auto [stop, error] = std::from_chars(text_of_it.data(), end, value);
-  if (error != std::errc()) return std::nullopt;
-  return value;
-}
-
-std::string trimmed(const std::string& word) {
-  const size_t begin = word.find_first_not_of(" \t\"");
-  return begin == std::string::npos
-             ? ""
-             : word.substr(begin, word.find_last_not_of(" \t\"") - begin + 1);
-}
-
-/// The value of the first line "key<separator>value", or empty.
-std::string field(const fs::path& path, const std::string& key, char separator) {
-  std::ifstream in(path);
-  for (std::string line; std::getline(in, line);) {
-    const size_t split = line.find(separator);
-    if (split != std::string::npos && trimmed(line.substr(0, split)) == key)
-      return trimmed(line.substr(split + 1));
-  }
-  return "";
-}
-
-std::string gibibytes(double bytes) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(1) << bytes / (1024.0 * 1024 * 1024) << " GiB";
-  return out.str();
-}
 
 /// Physical cores: distinct pairs of package and core in /proc/cpuinfo; 0 where it does not say.
 size_t physical_cores(const fs::path& cpuinfo) {
