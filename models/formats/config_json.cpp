@@ -9,6 +9,7 @@ namespace plumb::models {
 namespace {
 
 constexpr int64_t kWidestHead = 65536;  // `validate` refuses a wider one
+constexpr size_t kMostConfigValues = 65536;  // a classifier's table of labels may have thousands
 
 template <typename... Parts>
 Error refusal(const Parts&... parts) {
@@ -288,7 +289,7 @@ double epsilon_of(const Json& object, const ModelConfig& config) {
 }  // namespace
 
 ModelConfig config_from_json(std::string_view json) {
-  const JsonTree tree(json);
+  const JsonTree tree(json, kMostConfigValues);
   const Json& object = tree.root();
   if (!object.is_object()) throw damaged("the config is no JSON object");
   const Architecture& architecture = architecture_of(object);

@@ -12,23 +12,22 @@ namespace plumb::models {
 namespace {
 
 constexpr size_t kDeepest = 64;
-constexpr size_t kMostValues = size_t{1} << 23;  // four times those of the largest tokenizer.json
 
 // Builds the value while it is read, in linear time: nlohmann's parser with a callback looks at
 // every element of an array after each object in it.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  explicit Builder(Json& root) : root_(root) {}
+  Builder(Json& root, size_t most_values) : root_(root), most_values_(most_values) {}
 
-  bool null() override { return put(nullptr); }
+  bool null() override { return put(Json::value_t::null); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put(value); }
   bool number_unsigned(number_unsigned_t value) override { return put(value); }
   bool number_float(number_float_t value, const string_t&) override { return put(value); }
   bool string(string_t& value) override { return put(std::move(value)); }
   bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return open(Json::object()); }
-  bool start_array(size_t) override { return open(Json::array()); }
+  bool start_object(size_t) override { return open(Json::value_t::object); }
+  bool start_array(size_t) override { return open(Json::value_t::array); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
@@ -44,17 +43,23 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
  private:
-  Json* place(Json value) {
-    if (++values_ > kMostValues) throw damaged("the JSON has more than ", kMostValues, " values");
-    if (open_.empty()) return &(root_ = std::move(value));
-    if (open_.back()->is_object()) return &(*member_ = std::move(value));
-    return &open_.back()->get_ref<Json::array_t&>().emplace_back(std::move(value));
+  // Makes the value where it will stay: a million numbers are as many calls of each step in between.
+  template <class Value>
+  Json* place(Value&& value) {
+    if (++values_ > most_values_) throw damaged("the JSON has more than ", most_values_, " values");
+    if (open_.empty()) return &(root_ = Json(std::forward<Value>(value)));
+    if (auto* elements = open_.back()->get_ptr<Json::array_t*>())
+      return &elements->emplace_back(std::forward<Value>(value));
+    return &(*member_ = Json(std::forward<Value>(value)));
   }
-  bool put(Json value) { return place(std::move(value)), true; }
-  bool open(Json value) {
+  template <class Value>
+  bool put(Value&& value) {
+    return place(std::forward<Value>(value)), true;
+  }
+  bool open(Json::value_t kind) {
     if (open_.size() == kDeepest)
       throw damaged("the JSON is nested deeper than ", kDeepest, " levels");
-    open_.push_back(place(std::move(value)));
+    open_.push_back(place(kind));
     return true;
   }
   bool close() { return open_.pop_back(), true; }
@@ -62,7 +67,7 @@ class Builder : public nlohmann::json_sax<Json> {
   Json& root_;
   Json* member_ = nullptr;   // of the innermost object, whose value comes next
   std::vector<Json*> open_;  // from the outermost; none grows while an inner one is open
-  size_t values_ = 0;
+  size_t values_ = 0, most_values_;
 };
 
 // From the leaves up. The library's own destructor puts all members of an object or array into one
@@ -79,9 +84,9 @@ void dismantle(Json& value) {
 
 }  // namespace
 
-JsonTree::JsonTree(std::string_view text) {
+JsonTree::JsonTree(std::string_view text, size_t most_values) {
   require_plain_json(text);
-  Builder builder(root_);
+  Builder builder(root_, most_values);
   try {
     Json::sax_parse(text, &builder);
   } catch (...) {

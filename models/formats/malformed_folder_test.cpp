@@ -90,14 +90,21 @@ std::vector<MalformedCase> config_texts() {
                     for (int i = 0; i < 1'000'000; ++i) zeros += ",0";
                     return text("{\"architectures\":", zeros, "]}");
                   },
-                  {"'architectures' is array of 1000001; a list of one name is needed"}),
+                  {"config.json: the JSON has more than 65536 values"}),
+      config_text("ConfigOfSixtyThousandZeros",
+                  [] {
+                    std::string zeros = "[0";
+                    for (int i = 0; i < 60'000; ++i) zeros += ",0";
+                    return text("{\"architectures\":", zeros, "]}");
+                  },
+                  {"'architectures' is array of 60001; a list of one name is needed"}),
       config_text("ConfigOf200000Keys",
                   [] {
                     std::string keys = "{\"a\":0";
                     for (int i = 0; i < 200'000; ++i) keys += text(",\"", i, "\":0");
                     return text(keys, "}");
                   },
-                  {"'architectures' is missing"}),
+                  {"config.json: the JSON has more than 65536 values"}),
       config_text("ConfigOfFiveMegabytes",
                   [] { return "{\"a\":\"" + std::string(5 << 20, 'x') + "\"}"; },
                   {"the config has 5242888 bytes; at most 4194304 are allowed"}),
