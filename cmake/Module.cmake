@@ -106,7 +106,8 @@ function(plumb_extra_models)
   target_link_libraries(plumb_models PRIVATE PkgConfig::PCRE2 plumb_sentencepiece ZLIB::ZLIB ${CMAKE_DL_LIBS})
   plumb_always_optimise(${CMAKE_SOURCE_DIR}/models/formats/json_events.cpp ${CMAKE_SOURCE_DIR}/models/formats/json_tree.cpp)
   # Vectors wider than a set's registers are passed between inlined functions only, so their ABI does not matter.
-  file(GLOB panels ${CMAKE_SOURCE_DIR}/models/kernels/panels_*.cpp)
+  file(GLOB panels ${CMAKE_SOURCE_DIR}/models/kernels/panels_*.cpp
+    ${CMAKE_SOURCE_DIR}/models/kernels/training_rows_*.cpp)
   set_source_files_properties(${panels} PROPERTIES COMPILE_OPTIONS -Wno-psabi)
 endfunction()
 # Plug-ins that are wrong in one way each, for the tests of models/device.h.

@@ -7,11 +7,12 @@
 
 #include "healing/adapter.h"
 #include "healing/trained_block.h"
+#include "models/kernels/training_rows.h"
 
 namespace plumb::healing {
 
-/// One of a block's matrices with the adapters of the products that it holds. Operands of the matrix are cast to its dtype;
-/// all else is wide (healing/layers_gradient.h).
+/// One of a block's matrices with the adapters of the products that it holds. Operands of the matrix are cast to its dtype, and so is
+/// what adapters see where fused kernels do their part; all else is wide (healing/layers_gradient.h).
 class AdaptedProduct {
  public:
   /// `targets`: the products in the matrix. All tensors must outlive it.
@@ -20,9 +21,9 @@ class AdaptedProduct {
                  const BlockAdapter& adapter, double scale, const Dropout& dropout);
 
   bool has_adapter() const { return !groups_.empty(); }
-  /// x [.., in] -> [.., out], wide
-  at::Tensor forward(const at::Tensor& x) const;
-  /// d loss / d output, wide -> d loss / d x, wide; adds to the adapters' gradients.
+  /// x [.., in] -> [.., out], `plus` added where it is given, rounded once to `type`.
+  at::Tensor forward(const at::Tensor& x, at::ScalarType type, const at::Tensor& plus = {}) const;
+  /// d loss / d output -> d loss / d x, wide, or as fused kernels leave it in the matrix' dtype; adds to the adapters' gradients.
   at::Tensor backward(const at::Tensor& x, const at::Tensor& gradient,
                       BlockAdapter& gradients) const;
   /// The adapters' gradients alone, where nobody asks for that of x.
@@ -42,8 +43,19 @@ class AdaptedProduct {
   };
   /// What a group's adapters see of x [N, in]: wide, and scaled or zero where there is dropout.
   at::Tensor dropped(const at::Tensor& x, const Group& group) const;
+  at::Tensor wide_forward(const at::Tensor& x) const;
   void walk_back(const at::Tensor& x, const at::Tensor& gradient, BlockAdapter& gradients,
                  at::Tensor* dx) const;
+
+  /// Null where ATen's operations do the adapters' part: with dropout, and where there are no fused kernels.
+  const models::kernels::TrainingRows* fused(const at::Tensor& x, at::ScalarType states) const;
+  /// What the group's A makes of rows x [N, in]: [N, ranks]
+  at::Tensor low(const models::kernels::TrainingRows& rows, const at::Tensor& x,
+                 const Group& group) const;
+  at::Tensor fused_forward(const models::kernels::TrainingRows& rows, const at::Tensor& x,
+                           at::ScalarType type, const at::Tensor& plus) const;
+  void fused_back(const models::kernels::TrainingRows& rows, const at::Tensor& x,
+                  const at::Tensor& gradient, BlockAdapter& gradients, at::Tensor* dx) const;
 
   const at::Tensor& weight_;
   const at::Tensor& bias_;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "healing/device_kernels.h"
+#include "healing/fused_rows.h"
 #include "healing/row_pieces.h"
 
 namespace plumb::healing {
@@ -29,6 +30,7 @@ namespace {
 using models::Activation;
 using models::AtenPositions;
 using models::ModelConfig;
+using models::kernels::TrainingRows;
 
 at::Tensor wide(const at::Tensor& x) { return x.to(wide_type(x.scalar_type())); }
 
@@ -64,6 +66,12 @@ class Part {
         place_(place) {
     flat_ = whole_ ? norm(columns_, norm_) : columns_;
     if (place_ != nullptr) turned_ = rotated_on_device(flat_, on_device());
+    if (!gain.defined() && all.is_contiguous())
+      fused_ = fused_rows(all, all.scalar_type(), all.scalar_type());
+    if (fused_ != nullptr && place_ != nullptr) {
+      cosine_ = place_->cosine.contiguous();  // the table's rows are frequencies
+      sine_ = place_->sine.contiguous();
+    }
   }
 
   /// Heads [first, first + count) of sequence b, wide.
@@ -73,6 +81,14 @@ class Part {
           .narrow(-1, first * width_, count * width_)
           .reshape({flat_.size(1), count, width_})
           .transpose(0, 1);
+    if (fused_ != nullptr) {
+      const at::Tensor columns = columns_[b].narrow(-1, first * width_, count * width_);
+      const int64_t T = columns.size(0);
+      const at::Tensor out = at::empty({count, T, width_}, columns.options().dtype(at::kFloat));
+      fused_->rotate(rotation(), columns.const_data_ptr(), columns.stride(0), T, count, width_, 1,
+                     out.mutable_data_ptr<float>());
+      return out;
+    }
     at::Tensor split = rows_of(b, first, count);
     if (normed_by_head()) split = norm(split, norm_);
     split = split.transpose(0, 1);
@@ -89,6 +105,19 @@ class Part {
     return split.reshape({flat_.size(1), count * width_});
   }
 
+  /// The same into `out` [T, count * head width], whose columns lie in a row of several parts.
+  void gradient_into(int64_t b, int64_t first, int64_t count, const at::Tensor& heads,
+                     const at::Tensor& out) const {
+    const auto* fused =
+        fused_ == nullptr ? nullptr : fused_rows(out, out.scalar_type(), out.scalar_type());
+    if (fused == nullptr || !heads.is_contiguous()) {
+      out.copy_(gradient(b, first, count, heads));
+    } else {
+      fused->rotate_back(rotation(), heads.const_data_ptr<float>(), out.stride(0), out.size(0),
+                         count, width_, 1, out.mutable_data_ptr());
+    }
+  }
+
   /// What `gradient` gave of all heads [B, T, ..] -> d loss / d columns
   at::Tensor whole_gradient(const at::Tensor& flat) const {
     const at::Tensor back =
@@ -103,6 +132,10 @@ class Part {
     return {whole_ ? none : norm_.gain, norm_.epsilon, *place_, width_};
   }
   bool normed_by_head() const { return norm_.gain.defined() && !whole_; }
+  models::kernels::RotationOfRows rotation() const {
+    if (place_ == nullptr) return {nullptr, nullptr, 0};
+    return {cosine_.const_data_ptr<float>(), sine_.const_data_ptr<float>(), cosine_.size(1)};
+  }
   at::Tensor rows_of(int64_t b, int64_t first, int64_t count) const {
     return wide(flat_[b].narrow(-1, first * width_, count * width_))
         .reshape({flat_.size(1), count, width_});
@@ -115,6 +148,8 @@ class Part {
   const AtenPositions* place_;
   at::Tensor flat_;
   std::optional<at::Tensor> turned_;  ///< all heads, where a device's kernel makes them at once
+  const TrainingRows* fused_ = nullptr;
+  at::Tensor cosine_, sine_;  ///< [T, half], for it
 };
 
 struct Parts {
@@ -155,6 +190,11 @@ struct Group {
     const int64_t keys = keys_before(first + count);
     const at::Tensor scores = at::matmul(queries, key.narrow(0, 0, keys).t());
     const at::Tensor by_head = scores.view({query.size(0), count, keys});
+    if (has_fused_softmax(scores)) {
+      models::kernels::training_kernels().softmax(scores.mutable_data_ptr<float>(), query.size(0),
+                                                  count, keys, first);
+      return scores;
+    }
     const double never = -std::numeric_limits<double>::infinity();
     if (place.mask.defined()) {
       const at::Tensor seen = place.mask.narrow(0, first, count).narrow(1, 0, keys);
@@ -164,6 +204,20 @@ struct Group {
       by_head.narrow(2, first, count).masked_fill_(later, never);
     }
     return at::softmax(scores, -1);
+  }
+  /// d loss / d scores from d loss / d weights, [group * count, keys] as the weights.
+  at::Tensor weights_gradient(const at::Tensor& gradient, const at::Tensor& weights, int64_t first,
+                              int64_t count) const {
+    if (!has_fused_softmax(weights))
+      return at::_softmax_backward_data(gradient, weights, -1, weights.scalar_type());
+    models::kernels::training_kernels().softmax_gradient(
+        gradient.mutable_data_ptr<float>(), weights.const_data_ptr<float>(), query.size(0), count,
+        weights.size(1), first);
+    return gradient;
+  }
+  bool has_fused_softmax(const at::Tensor& scores) const {
+    return place.causal && !place.mask.defined() && scores.scalar_type() == at::kFloat &&
+           may_cut(scores);
   }
   /// run(first, count) over the queries.
   template <typename Run>
@@ -192,6 +246,13 @@ at::Tensor activated_gradient(const at::Tensor& x, Activation kind, const at::Te
   return at::silu_backward(gradient, x);
 }
 
+/// Where the activation is silu; the others are ATen's.
+const TrainingRows* fused_silu(const at::Tensor& inner, const ModelConfig& config,
+                               at::ScalarType products) {
+  if (config.options.activation != Activation::kSilu || !inner.is_contiguous()) return nullptr;
+  return fused_rows(inner, inner.scalar_type(), products);
+}
+
 }  // namespace
 
 at::ScalarType wide_type(at::ScalarType type) {
@@ -206,6 +267,35 @@ at::Tensor norm(const at::Tensor& x, const NormWeights& weights) {
     const at::Tensor value = normed(rows.narrow(0, first, count), weights).value * weights.gain;
     return weights.bias.defined() ? value + weights.bias : value;
   });
+}
+
+at::Tensor norm_for(at::ScalarType products, const at::Tensor& x, const NormWeights& weights) {
+  const TrainingRows* fused = fused_rows(x, x.scalar_type(), products);
+  if (fused == nullptr || !x.is_contiguous()) return norm(x, weights);
+  const int64_t D = x.size(-1);
+  const at::Tensor out = at::empty(x.sizes(), x.options().dtype(products));
+  over_rows(x.numel() / D, [&](int64_t first, int64_t count) {
+    fused->norm(norm_of_rows(weights), row_of(x, first), count, D, row_of_mutable(out, first));
+  });
+  return out;
+}
+
+at::Tensor plus_norm_gradient(const at::Tensor& plus, const at::Tensor& x,
+                              const NormWeights& weights, const at::Tensor& gradient) {
+  const TrainingRows* fused = fused_rows(x, x.scalar_type(), gradient.scalar_type());
+  if (fused == nullptr || !x.is_contiguous() || !gradient.is_contiguous() ||
+      (plus.defined() && !plus.is_contiguous())) {
+    const at::Tensor back = norm_gradient(x, weights, gradient);
+    return plus.defined() ? plus + back : back;
+  }
+  const int64_t D = x.size(-1);
+  const at::Tensor out = at::empty(x.sizes(), x.options().dtype(at::kFloat));
+  over_rows(x.numel() / D, [&](int64_t first, int64_t count) {
+    fused->norm_gradient(norm_of_rows(weights), row_of(x, first), row_of(gradient, first),
+                         plus.defined() ? plus.const_data_ptr<float>() + first * D : nullptr, count,
+                         D, out.mutable_data_ptr<float>() + first * D);
+  });
+  return out;
 }
 
 at::Tensor norm_gradient(const at::Tensor& x, const NormWeights& weights,
@@ -228,8 +318,10 @@ at::Tensor attention(const at::Tensor& heads, const AttentionWeights& weights,
   const Parts parts(heads, weights, config, positions);
   const int64_t B = heads.size(0), T = heads.size(1), G = config.kv_head_count;
   const int64_t group = config.head_count / G, columns = group * config.head_width;
-  const at::Tensor out =
-      at::empty({B, T, G * columns}, heads.options().dtype(wide_type(heads.scalar_type())));
+  const bool is_fused = fused_rows(heads, heads.scalar_type(), heads.scalar_type()) != nullptr;
+  const at::Tensor out = at::empty(
+      {B, T, G * columns},
+      heads.options().dtype(is_fused ? heads.scalar_type() : wide_type(heads.scalar_type())));
   for_each(B * G, heads, [&](int64_t i) {
     const int64_t b = i / G, g = i % G;
     const Group one(parts, config, positions, b, g);
@@ -247,12 +339,15 @@ at::Tensor attention(const at::Tensor& heads, const AttentionWeights& weights,
 
 at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& weights,
                               const ModelConfig& config, const AtenPositions& positions,
-                              const at::Tensor& gradient) {
+                              const at::Tensor& gradient, at::ScalarType products) {
   const Parts parts(heads, weights, config, positions);
   const int64_t B = heads.size(0), T = heads.size(1), G = config.kv_head_count;
   const int64_t W = config.head_width, H = config.head_count, group = H / G;
-  const at::Tensor out =
-      at::empty(heads.sizes(), heads.options().dtype(wide_type(heads.scalar_type())));
+  const at::ScalarType type = wide_type(heads.scalar_type());
+  // Rounded once: a norm of all heads is still to come.
+  const bool is_last = !parts.query.is_whole() && !parts.key.is_whole() &&
+                       fused_rows(heads, heads.scalar_type(), products) != nullptr;
+  const at::Tensor out = at::empty(heads.sizes(), heads.options().dtype(is_last ? products : type));
   for_each(B * G, heads, [&](int64_t i) {
     const int64_t b = i / G, g = i % G;
     const Group one(parts, config, positions, b, g);
@@ -264,20 +359,21 @@ at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& w
       const at::Tensor queries = one.queries(first, count);
       const at::Tensor p = one.weights(queries, first, count);
       const at::Tensor go = of_mixed.narrow(0, first, count)
+                                .to(type)
                                 .reshape({count, group, W})
                                 .transpose(0, 1)
                                 .reshape({-1, W});
       dv.narrow(0, 0, keys).addmm_(p.t(), go);
       const at::Tensor dp = at::matmul(go, one.value.narrow(0, 0, keys).t());
-      const at::Tensor ds = at::_softmax_backward_data(dp, p, -1, p.scalar_type());
+      const at::Tensor ds = one.weights_gradient(dp, p, first, count);
       dq.narrow(1, first, count)
           .copy_(at::matmul(ds, one.key.narrow(0, 0, keys)).view({group, count, W}) * one.scale);
       dk.narrow(0, 0, keys).addmm_(ds.t(), queries);
     });
     const at::Tensor rows = out[b];
-    rows.narrow(1, g * group * W, group * W).copy_(parts.query.gradient(b, g * group, group, dq));
-    rows.narrow(1, (H + g) * W, W).copy_(parts.key.gradient(b, g, 1, dk.unsqueeze(0)));
-    rows.narrow(1, (H + G + g) * W, W).copy_(parts.value.gradient(b, g, 1, dv.unsqueeze(0)));
+    parts.query.gradient_into(b, g * group, group, dq, rows.narrow(1, g * group * W, group * W));
+    parts.key.gradient_into(b, g, 1, dk.unsqueeze(0), rows.narrow(1, (H + g) * W, W));
+    parts.value.gradient_into(b, g, 1, dv.unsqueeze(0), rows.narrow(1, (H + G + g) * W, W));
   });
   const at::Tensor q = out.narrow(2, 0, H * W), k = out.narrow(2, H * W, G * W);
   if (parts.query.is_whole()) q.copy_(parts.query.whole_gradient(q));
@@ -285,9 +381,18 @@ at::Tensor attention_gradient(const at::Tensor& heads, const AttentionWeights& w
   return out;
 }
 
-at::Tensor activation(const at::Tensor& inner, const ModelConfig& config) {
+at::Tensor activation(const at::Tensor& inner, const ModelConfig& config, at::ScalarType products) {
   const int64_t F = config.feed_forward_width;
   const Activation kind = config.options.activation;
+  if (const TrainingRows* fused = fused_silu(inner, config, products)) {
+    std::vector<int64_t> sizes = inner.sizes().vec();
+    sizes.back() = F;
+    const at::Tensor out = at::empty(sizes, inner.options().dtype(products));
+    over_rows(out.numel() / F, [&](int64_t first, int64_t count) {
+      fused->silu(config.options.gated, row_of(inner, first), count, F, row_of_mutable(out, first));
+    });
+    return out;
+  }
   const at::Tensor rows = inner.reshape({-1, inner.size(-1)});
   return by_rows(inner, F, wide_type(inner.scalar_type()), [&](int64_t first, int64_t count) {
     const at::Tensor x = wide(rows.narrow(0, first, count));
@@ -297,9 +402,18 @@ at::Tensor activation(const at::Tensor& inner, const ModelConfig& config) {
 }
 
 at::Tensor activation_gradient(const at::Tensor& inner, const ModelConfig& config,
-                               const at::Tensor& gradient) {
+                               const at::Tensor& gradient, at::ScalarType products) {
   const int64_t F = config.feed_forward_width, I = inner.size(-1);
   const Activation kind = config.options.activation;
+  if (const TrainingRows* fused = fused_silu(inner, config, products);
+      fused != nullptr && gradient.scalar_type() == products && gradient.is_contiguous()) {
+    const at::Tensor out = at::empty(inner.sizes(), inner.options().dtype(products));
+    over_rows(inner.numel() / I, [&](int64_t first, int64_t count) {
+      fused->silu_gradient(config.options.gated, row_of(inner, first), row_of(gradient, first),
+                           count, F, row_of_mutable(out, first));
+    });
+    return out;
+  }
   const at::Tensor rows = inner.reshape({-1, I}), gradients = gradient.reshape({-1, F});
   return by_rows(inner, I, wide_type(inner.scalar_type()), [&](int64_t first, int64_t count) {
     const at::Tensor x = wide(rows.narrow(0, first, count));

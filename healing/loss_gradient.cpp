@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "healing/device_kernels.h"
+#include "healing/fused_rows.h"
 #include "healing/layers_gradient.h"
 #include "healing/row_pieces.h"
 
@@ -43,14 +44,28 @@ LossGradient loss_gradient(const models::Head& head, const models::ModelConfig& 
   // One buffer for all chunks: new pages for each would cost as much as a tenth of the product.
   at::Tensor room =
       at::empty({std::min(rows, N), config.vocabulary_size}, x.options().dtype(stored));
+  const auto* fused = head.unembedding_bias.defined() || !targets.is_contiguous()
+                          ? nullptr
+                          : fused_rows(x, x.scalar_type(), stored);
   for (int64_t first = 0; first < N; first += rows) {
     const int64_t count = std::min(rows, N - first);
     const at::Tensor states = x.narrow(0, first, count);
     at::Tensor products = room.narrow(0, 0, count);
-    at::mm_out(products, norm(states, weights).to(stored), head.unembedding.t());
+    const at::Tensor wanted = targets.narrow(0, first, count);
+    at::mm_out(products, norm_for(stored, states, weights).to(stored), head.unembedding.t());
+    if (fused != nullptr) {
+      over_rows(count, [&](int64_t row, int64_t rows_done) {
+        fused->cross_entropy(row_of_mutable(products, row), rows_done, config.vocabulary_size,
+                             wanted.const_data_ptr<int64_t>() + row,
+                             out.losses.mutable_data_ptr<float>() + first + row);
+      });
+      out.gradient.narrow(0, first, count)
+          .copy_(plus_norm_gradient({}, states, weights, at::matmul(products, head.unembedding)));
+      continue;
+    }
     at::Tensor logits = products.to(type);
     if (head.unembedding_bias.defined()) logits.add_(head.unembedding_bias);
-    turn_into_gradient(logits, targets.narrow(0, first, count), out.losses.narrow(0, first, count));
+    turn_into_gradient(logits, wanted, out.losses.narrow(0, first, count));
     const at::Tensor normed = at::matmul(logits.to(stored), head.unembedding).to(type);
     out.gradient.narrow(0, first, count).copy_(norm_gradient(states, weights, normed));
   }

@@ -13,6 +13,7 @@
 #include "healing/adapter.h"
 #include "healing/modules.h"
 #include "models/device_tensors.h"
+#include "models/kernels/training_rows.h"
 
 namespace plumb::healing {
 namespace {
@@ -153,6 +154,7 @@ void Nf4Blocks::read_into(const models::Nf4Weights& weights, const at::Tensor& o
   std::vector<float> absmax(weights.scales.codes.size());
   models::dequantize_scales(weights.scales, absmax);
   constexpr int64_t kPiece = 128 * models::kNf4Block;
+  const models::kernels::TrainingRows& rows = models::kernels::training_kernels().bf16;
   const int64_t count = weights.count;
   const bool held_wide = out.scalar_type() == at::kFloat;
   auto* wide = held_wide ? out.mutable_data_ptr<float>() : nullptr;
@@ -170,13 +172,10 @@ void Nf4Blocks::read_into(const models::Nf4Weights& weights, const at::Tensor& o
           std::span<const float>(absmax).subspan(static_cast<size_t>(first / models::kNf4Block),
                                                  static_cast<size_t>(models::nf4_blocks(size))),
           to);
-      if (values_ == at::kBFloat16)
-        for (float& value : to) value = as_bf16(value);
       if (!held_wide)
-        for (int64_t i = 0; i < size; ++i)
-          narrow[first + i] =
-              at::BFloat16(static_cast<unsigned short>(std::bit_cast<uint32_t>(values[i]) >> 16),
-                           at::BFloat16::from_bits());
+        rows.narrow(values, size, narrow + first);
+      else if (values_ == at::kBFloat16)
+        for (float& value : to) value = as_bf16(value);
     }
   });
 }

@@ -40,28 +40,32 @@ at::Tensor TrainedBlock::forward(const at::Tensor& x, BlockStates* states) const
   const Layers layers(block_, config_, adapter_, scale_, dropout_);
   const BlockForm form = config_.options.form;
   const bool after = form == BlockForm::kPostNorm;
-  const at::ScalarType type = x.scalar_type();
+  const at::ScalarType type = x.scalar_type(), products = block_.down.scalar_type();
+  const NormWeights &norm_a = layers.attention_norm, &norm_f = layers.feed_forward_norm;
   BlockStates s;
   s.input = x;
-  s.heads = layers.query_key_value.forward(after ? x : norm(x, layers.attention_norm)).to(type);
+  s.heads = layers.query_key_value.forward(after ? x : norm_for(products, x, norm_a), type);
   s.mixed = attention(s.heads, layers.attention, config_, positions_).to(type);
-  at::Tensor attended = layers.attention_out.forward(s.mixed);
+  at::Tensor added;
   if (after) {
-    s.attended = attended.to(type);
-    attended = norm(s.attended, layers.attention_norm);
+    s.attended = layers.attention_out.forward(s.mixed, type);
+    added = (x + norm(s.attended, norm_a)).to(type);
+  } else {
+    added = layers.attention_out.forward(s.mixed, type, x);
   }
-  const at::Tensor added = (x + attended).to(type);
   if (form != BlockForm::kParallel) s.middle = added;
   const at::Tensor& fed_by = form == BlockForm::kParallel ? x : added;
-  s.inner =
-      layers.gate_up.forward(after ? fed_by : norm(fed_by, layers.feed_forward_norm)).to(type);
-  at::Tensor fed = layers.down.forward(activation(s.inner, config_));
+  s.inner = layers.gate_up.forward(after ? fed_by : norm_for(products, fed_by, norm_f), type);
+  const at::Tensor active = activation(s.inner, config_, products);
+  at::Tensor out;
   if (after) {
-    s.fed = fed.to(type);
-    fed = norm(s.fed, layers.feed_forward_norm);
+    s.fed = layers.down.forward(active, type);
+    out = (added + norm(s.fed, norm_f)).to(type);
+  } else {
+    out = layers.down.forward(active, type, added);
   }
   if (states != nullptr) *states = s;
-  return (added + fed).to(type);
+  return out;
 }
 
 at::Tensor TrainedBlock::backward(const BlockStates& s, const at::Tensor& gradient,
@@ -69,6 +73,7 @@ at::Tensor TrainedBlock::backward(const BlockStates& s, const at::Tensor& gradie
   const Layers layers(block_, config_, adapter_, scale_, dropout_);
   const BlockForm form = config_.options.form;
   const bool after = form == BlockForm::kPostNorm, parallel = form == BlockForm::kParallel;
+  const at::ScalarType products = block_.down.scalar_type();
   const NormWeights &norm_a = layers.attention_norm, &norm_f = layers.feed_forward_norm;
   // What lies before the adapters of the feed-forward is needed for the input's gradient and for adapters of attention.
   const bool in_attention =
@@ -76,30 +81,29 @@ at::Tensor TrainedBlock::backward(const BlockStates& s, const at::Tensor& gradie
 
   const at::Tensor& fed_by = parallel ? s.input : s.middle;
   at::Tensor down = after ? norm_gradient(s.fed, norm_f, gradient) : gradient;
-  down = layers.down.backward(activation(s.inner, config_), down, gradients);
-  down = activation_gradient(s.inner, config_, down);
-  const at::Tensor fed = after ? fed_by : norm(fed_by, norm_f);
+  down = layers.down.backward(activation(s.inner, config_, products), down, gradients);
+  down = activation_gradient(s.inner, config_, down, products);
+  const at::Tensor fed = after ? fed_by : norm_for(products, fed_by, norm_f);
+  at::Tensor sum = gradient;  // with what came back through the feed-forward
   if (!of_input && (parallel || !in_attention)) {
     layers.gate_up.add_gradients(fed, down, gradients);
   } else {
     down = layers.gate_up.backward(fed, down, gradients);
-    if (!after) down = norm_gradient(fed_by, norm_f, down);
+    sum = after ? gradient + down : plus_norm_gradient(gradient, fed_by, norm_f, down);
   }
   if (!of_input && !in_attention) return {};
   // What reaches the sum of x and attention; where both stand side by side, the feed-forward's part goes to x alone.
-  const at::Tensor sum = parallel ? gradient : gradient + down;
-
-  at::Tensor back = after ? norm_gradient(s.attended, norm_a, sum) : sum;
+  at::Tensor back = parallel ? gradient : sum;
+  if (after) back = norm_gradient(s.attended, norm_a, back);
   back = layers.attention_out.backward(s.mixed, back, gradients);
-  back = attention_gradient(s.heads, layers.attention, config_, positions_, back);
-  const at::Tensor attended_to = after ? s.input : norm(s.input, norm_a);
+  back = attention_gradient(s.heads, layers.attention, config_, positions_, back, products);
+  const at::Tensor attended_to = after ? s.input : norm_for(products, s.input, norm_a);
   if (!of_input) {
     layers.query_key_value.add_gradients(attended_to, back, gradients);
     return {};
   }
   back = layers.query_key_value.backward(attended_to, back, gradients);
-  if (!after) back = norm_gradient(s.input, norm_a, back);
-  return parallel ? sum + down + back : sum + back;
+  return after ? sum + back : plus_norm_gradient(sum, s.input, norm_a, back);
 }
 
 }  // namespace plumb::healing

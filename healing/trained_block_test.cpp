@@ -188,6 +188,71 @@ TEST_P(Gradients, AreTheSameInPieces) {
   }
 }
 
+// Fused rows (healing/fused_rows.h) and ATen's operations against fp64: states and products in the types that training has. Widths
+// that no vector divides, more tokens than a piece of queries.
+struct Types {
+  at::ScalarType states, products;
+  double tolerance;
+};
+TEST_P(Gradients, FusedAreThoseOfDoubles) {
+  constexpr int64_t tokens = 150;
+  config_.width = 44;
+  config_.head_width = 22;
+  config_.rotary_width = std::min<int64_t>(config_.rotary_width * 3, 18);
+  config_.feed_forward_width = 52;
+  block_ = block_of(config_);
+  adapter_ = adapter_of(config_);
+  adapter_.of(Target::kQueryKeyValue) = {};  // its rows are the query's, key's and value's
+  const auto rounded = [](const at::Tensor& tensor, at::ScalarType type) {
+    return tensor.defined() ? tensor.to(type) : tensor;
+  };
+  // Of bf16 alone, so that only what is computed is rounded.
+  for (const auto matrix :
+       {&Block::query_key_value, &Block::attention_out, &Block::gate_up, &Block::down})
+    block_.*matrix = (block_.*matrix * 0.5).to(at::kBFloat16).to(at::kDouble);
+  models::RopeTable rope(models::rope_frequencies(config_.rotary_width, config_.rope_theta, {}));
+  const models::AtenPositions positions =
+      models::aten_positions(rope, config_, 0, tokens, at::kCPU);
+  const at::Tensor x = random({2, tokens, config_.width}, 75).to(at::kBFloat16).to(at::kDouble);
+  const at::Tensor weight = random({2, tokens, config_.width}, 76);
+  BlockStates states;
+  BlockAdapter sums = zeros_like(adapter_);
+  const TrainedBlock exact(block_, config_, positions, adapter_, 0.7);
+  const at::Tensor out = exact.forward(x, &states);
+  const at::Tensor dx = exact.backward(states, weight, sums);
+
+  const c10::InferenceMode no_autograd;
+  // A state or product of bf16 is 2^-9 off; a dozen of them in a row, none of which is magnified by more than the largest value.
+  for (const Types& types :
+       {Types{at::kFloat, at::kFloat, 1e-4}, Types{at::kBFloat16, at::kFloat, 0.03},
+        Types{at::kBFloat16, at::kBFloat16, 0.05}}) {
+    Block block = block_;
+    for (const auto tensor : models::kBlockTensors)
+      block.*tensor = rounded(block_.*tensor, at::kFloat);
+    for (const auto matrix :
+         {&Block::query_key_value, &Block::attention_out, &Block::gate_up, &Block::down})
+      block.*matrix = rounded(block_.*matrix, types.products);
+    BlockAdapter adapter = adapter_;
+    for (LoraPair& pair : adapter.pairs)
+      pair = {rounded(pair.a, at::kFloat), rounded(pair.b, at::kFloat)};
+    const TrainedBlock fused(block, config_, positions, adapter, 0.7);
+    BlockStates found_states;
+    BlockAdapter found = zeros_like(adapter);
+    const auto near = [&](const at::Tensor& one, const at::Tensor& needed,
+                          const std::string& what) {
+      expect_close(one.to(at::kDouble), needed, types.tolerance,
+                   what + ", " + toString(types.states) + ", " + toString(types.products));
+    };
+    near(fused.forward(x.to(types.states), &found_states), out, "output");
+    near(fused.backward(found_states, weight.to(at::kFloat), found), dx, "x");
+    for (const Target target : kTargets) {
+      if (!adapter_.of(target).a.defined()) continue;
+      near(found.of(target).a, sums.of(target).a, "A of " + target_name(target));
+      near(found.of(target).b, sums.of(target).b, "B of " + target_name(target));
+    }
+  }
+}
+
 // A block in fp32 on a device, with the kernels of its plug-in, against fp64 on the CPU: on the device that is not there, and on CUDA
 // where there is one.
 TEST_P(Gradients, OnADeviceAreThoseOfTheCpu) {
