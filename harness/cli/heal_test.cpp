@@ -161,10 +161,12 @@ class HealKilled : public Heal {
   void run_campaign(int count, uint64_t seed) {
     const auto begin = Clock::now();
     heal("whole", longer_);
-    const auto longest = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+    const auto longest =
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
     Rng rng(seed);
-    int killed = 0, resumed = 0;
-    for (int i = 0; i < count && !HasFailure(); ++i) {
+    int killed = 0, resumed = 0, started = 0;
+    while (killed < count && started < 4 * count && !HasFailure()) {
+      ++started;
       const auto moment = static_cast<int64_t>(rng.below(static_cast<uint64_t>(longest.count())));
       SCOPED_TRACE(text("killed after ", moment, " us"));
       fs::remove_all(path("out"));
@@ -173,20 +175,20 @@ class HealKilled : public Heal {
       if (!child.has_ended()) child.kill();
       if (child.wait() == 0) continue;  // it was faster than the first one
       ++killed;
-      heal("out", longer_);
+      if (!fs::exists(path("out/healing.json"))) heal("out", longer_);  // else all was done
       resumed += json("out").at("run").at("resumed_steps") > 0 ? 1 : 0;
       expect_same("whole", "out");
     }
-    std::cout << killed << " of " << count << " killed, " << resumed
+    std::cout << killed << " of " << started << " killed, " << resumed
               << " went on from a kept state; every one ended with the same bytes\n";
-    EXPECT_GE(killed * 10, count * 6);
+    EXPECT_EQ(killed, count);
   }
 
   /// All that 18 documents of 40 tokens give in batches of one.
   const Changes longer_{{"--max-tokens", "4"}, {"--batch", "1"}, {"--steps", "180"}};
 };
 
-TEST_F(HealKilled, EndsWithTheSameBytes) { run_campaign(5, 1); }
+TEST_F(HealKilled, EndsWithTheSameBytes) { run_campaign(3, 1); }
 
 using HealKilledLong = HealKilled;
 TEST_F(HealKilledLong, EndsWithTheSameBytes) { run_campaign(30, 2); }
