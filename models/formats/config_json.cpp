@@ -8,7 +8,7 @@
 namespace plumb::models {
 namespace {
 
-constexpr int64_t kWidestHead = 65536;  // `validate` refuses a wider one
+constexpr int64_t kWidestHead = 65536;       // `validate` refuses a wider one
 constexpr size_t kMostConfigValues = 65536;  // a classifier's table of labels may have thousands
 
 template <typename... Parts>
