@@ -42,6 +42,8 @@ const models::Decoder& decoder() {
   return one;
 }
 
+constexpr at::ScalarType kProducts = at::kFloat;  // as the weights are held
+
 TrainerOptions options() {
   TrainerOptions out;
   out.lora = {8, 8, 0, {Target::kGate, Target::kUp, Target::kDown}};
@@ -132,7 +134,7 @@ BENCHMARK(BM_Attention)
 void BM_AttentionGradient(benchmark::State& state) {
   timed(state, [](const Parts& p) {
     benchmark::DoNotOptimize(
-        attention_gradient(p.heads, {}, decoder().config(), p.positions, p.wide));
+        attention_gradient(p.heads, {}, decoder().config(), p.positions, p.wide, kProducts));
   });
 }
 BENCHMARK(BM_AttentionGradient)
@@ -142,8 +144,9 @@ BENCHMARK(BM_AttentionGradient)
 
 void BM_Activation(benchmark::State& state) {
   timed(state, [](const Parts& p) {
-    benchmark::DoNotOptimize(activation(p.inner, decoder().config()));
-    benchmark::DoNotOptimize(activation_gradient(p.inner, decoder().config(), p.fed));
+    benchmark::DoNotOptimize(activation(p.inner, decoder().config(), kProducts));
+    benchmark::DoNotOptimize(
+        activation_gradient(p.inner, decoder().config(), p.fed.to(kProducts), kProducts));
   });
 }
 BENCHMARK(BM_Activation)
@@ -153,8 +156,8 @@ BENCHMARK(BM_Activation)
 
 void BM_Norm(benchmark::State& state) {
   timed(state, [](const Parts& p) {
-    benchmark::DoNotOptimize(norm(p.x, p.norm));
-    benchmark::DoNotOptimize(norm_gradient(p.x, p.norm, p.wide));
+    benchmark::DoNotOptimize(norm_for(kProducts, p.x, p.norm));
+    benchmark::DoNotOptimize(plus_norm_gradient(p.wide, p.x, p.norm, p.wide.to(kProducts)));
   });
 }
 BENCHMARK(BM_Norm)->Name("heal/norm/both")->UseRealTime()->Unit(benchmark::kMillisecond);
