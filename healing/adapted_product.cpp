@@ -49,7 +49,8 @@ at::Tensor AdaptedProduct::dropped(const at::Tensor& x, const Group& group) cons
   auto* values = factor.mutable_data_ptr<float>();
   at::parallel_for(0, rows, 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      Rng rng(key, static_cast<uint64_t>(row));  // of its own, so that threads change nothing
+      // Of its own, so that neither threads nor batches change anything.
+      Rng rng(key, dropout_.first_row + static_cast<uint64_t>(row));
       for (int64_t i = row * columns; i < (row + 1) * columns; ++i)
         values[i] = rng.uniform() < dropout_.rate ? 0.0f : kept;
     }

@@ -27,7 +27,9 @@ struct BlockStates {
 struct Dropout {
   double rate = 0;
   uint64_t seed = 0;
-  uint64_t stream = 0;  ///< of this step and block
+  uint64_t stream = 0;  ///< of this block
+  uint64_t first_row =
+      0;  ///< number of the input's first position among all that are trained on, whatever they are batched in
 };
 
 /// One frozen block with its adapter, forward and backward. Gradients are written by hand: nothing is kept for the frozen

@@ -1,12 +1,15 @@
 #include "healing/trainer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "healing/gradient_sum.h"
 #include "healing/loss_gradient.h"
 
 namespace plumb::healing {
@@ -43,6 +46,10 @@ Trainer::Trainer(const models::Decoder& decoder, const TrainerOptions& options)
     throw Error(ErrorKind::kUsage,
                 text("steps of ", options.accumulation, " batches and gradients of at most ",
                      options.largest_norm, "; at least 1 and a positive number are needed"));
+  if (options.group != nullptr && options.accumulation % options.group->count() != 0)
+    throw Error(ErrorKind::kUsage,
+                text("steps of ", options.accumulation, " batches for ", options.group->count(),
+                     " processes; a multiple of them is needed"));
   learning_rate(options.schedule, 0);  // what is wrong with it is said before any work
 }
 
@@ -51,28 +58,27 @@ models::AtenPositions Trainer::positions(int64_t tokens) const {
 }
 
 TrainedBlock Trainer::trained(const models::Block& block, const models::AtenPositions& positions,
-                              size_t index, int64_t batch) const {
-  const auto count = static_cast<uint64_t>(decoder_.block_count());
-  const uint64_t pass = static_cast<uint64_t>(adamw_.steps() * options_.accumulation + batch);
+                              size_t index, uint64_t first_row) const {
   return {block,
           decoder_.config(),
           positions,
           adapters_[index],
           options_.lora.scale(),
-          {options_.lora.dropout, options_.seed, pass * count + index}};
+          {options_.lora.dropout, options_.seed, index, first_row}};
 }
 
-/// Adds the gradients of the mean loss over one batch; returns that loss.
-double Trainer::add_gradients(const at::Tensor& tokens, int64_t batch,
-                              std::vector<BlockAdapter>& sums) const {
+/// Adds the gradients of the mean loss over a step's batch of that number to `out`; returns that loss.
+double Trainer::gradients_of(const at::Tensor& tokens, int64_t batch,
+                             std::vector<BlockAdapter>& out) const {
   const int64_t B = tokens.size(0), T = tokens.size(1), L = decoder_.block_count();
+  const auto row = static_cast<uint64_t>((adamw_.steps() * options_.accumulation + batch) * B * T);
   const models::AtenPositions place = positions(T);
   at::Tensor x = decoder_.embed(tokens).to(models::scalar_type(options_.states));
   std::vector<BlockStates> states(static_cast<size_t>(L));
   for (int64_t i = 0; i < L; ++i) {
     const auto index = static_cast<size_t>(i);
     const auto block = decoder_.block(i);
-    x = trained(*block, place, index, batch).forward(x, &states[index]);
+    x = trained(*block, place, index, row).forward(x, &states[index]);
   }
   // The state at each position but the last predicts the next token.
   const int64_t D = x.size(-1);
@@ -87,10 +93,21 @@ double Trainer::add_gradients(const at::Tensor& tokens, int64_t batch,
     const auto index = static_cast<size_t>(i);
     const auto block = decoder_.block(i);
     gradient =
-        trained(*block, place, index, batch).backward(states[index], gradient, sums[index], i > 0);
+        trained(*block, place, index, row).backward(states[index], gradient, out[index], i > 0);
     states[index] = {};
   }
   return mean;
+}
+
+/// The losses of a step's batches in their order, given those of this process.
+std::vector<double> Trainer::of_all(const std::vector<double>& losses) const {
+  if (options_.group == nullptr) return losses;
+  const int64_t ranks = options_.group->count();
+  at::Tensor mine = at::empty({std::ssize(losses)}, at::kDouble);
+  std::copy(losses.begin(), losses.end(), mine.mutable_data_ptr<double>());
+  const at::Tensor all =
+      options_.group->gather(mine).view({ranks, -1}).t().contiguous();  // [batch / ranks, rank]
+  return {all.const_data_ptr<double>(), all.const_data_ptr<double>() + all.numel()};
 }
 
 TrainedStep Trainer::step(const std::vector<at::Tensor>& batches) {
@@ -100,12 +117,18 @@ TrainedStep Trainer::step(const std::vector<at::Tensor>& batches) {
                 text(batches.size(), " batches for a step of ", options_.accumulation));
   TrainedStep out;
   out.learning_rate = learning_rate(options_.schedule, adamw_.steps());
-  std::vector<BlockAdapter> sums;
-  for (const BlockAdapter& adapter : adapters_) sums.push_back(zeros_like(adapter));
-  for (size_t batch = 0; batch < batches.size(); ++batch)
-    out.loss += add_gradients(batches[batch], static_cast<int64_t>(batch), sums) /
-                static_cast<double>(batches.size());
-  std::vector<at::Tensor> gradients = matrices(sums);
+  GradientSum sum(options_.group);
+  std::vector<double> losses;
+  const int64_t ranks = options_.group != nullptr ? options_.group->count() : 1;
+  for (int64_t batch = options_.group != nullptr ? options_.group->rank() : 0;
+       batch < options_.accumulation; batch += ranks) {
+    std::vector<BlockAdapter> one;
+    for (const BlockAdapter& adapter : adapters_) one.push_back(zeros_like(adapter));
+    losses.push_back(gradients_of(batches[static_cast<size_t>(batch)], batch, one));
+    sum.add(matrices(one));
+  }
+  for (const double loss : of_all(losses)) out.loss += loss / static_cast<double>(batches.size());
+  std::vector<at::Tensor> gradients = sum.total();
   if (batches.size() > 1)
     for (at::Tensor& gradient : gradients) gradient.div_(static_cast<double>(batches.size()));
   out.gradient_norm = clip_norm(gradients, options_.largest_norm);

@@ -9,6 +9,7 @@
 #include "healing/adapter.h"
 #include "healing/schedule.h"
 #include "healing/trained_block.h"
+#include "healing/training_group.h"
 #include "models/decoder.h"
 #include "models/layers/rope_table.h"
 
@@ -23,6 +24,8 @@ struct TrainerOptions {
   uint64_t seed = 0;         ///< of the adapters and of dropout
   /// What states are rounded to between the parts of a block, and kept as; the decoder's dtype or narrower.
   models::Dtype states = models::Dtype::kFp32;
+  const TrainingGroup* group =
+      nullptr;  ///< that shares each step's batches; null: this process alone
 };
 
 /// What a step showed.
@@ -39,12 +42,13 @@ struct TrainedStep {
 /// Runs where the decoder is, with the kernels of its plug-in that there are (healing/device_kernels.h); adapters, their gradients and
 /// moments are there too.
 ///
-/// Same decoder, options and batches give the same bits, also where it was restored in between.
+/// Same decoder, options and batches give the same bits, also where it was restored in between, and on any number of processes:
+/// each computes whole batches, and gradients and losses are added in the batches' order (healing/gradient_sum.h).
 class Trainer {
  public:
   Trainer(const models::Decoder& decoder, const TrainerOptions& options);
 
-  /// One step over `accumulation` batches of tokens [B, T] int64 on the CPU. Error{kInput} where the loss or a gradient is not finite: the
+  /// One step over `accumulation` batches of tokens [B, T] int64 on the CPU, all of them also where others compute some. Error{kInput} where the loss or a gradient is not finite: the
   /// adapters are then as before the step.
   TrainedStep step(const std::vector<at::Tensor>& batches);
 
@@ -60,9 +64,10 @@ class Trainer {
 
  private:
   TrainedBlock trained(const models::Block& block, const models::AtenPositions& positions,
-                       size_t index, int64_t batch) const;
-  double add_gradients(const at::Tensor& tokens, int64_t batch,
-                       std::vector<BlockAdapter>& sums) const;
+                       size_t index, uint64_t first_row) const;
+  double gradients_of(const at::Tensor& tokens, int64_t batch,
+                      std::vector<BlockAdapter>& out) const;
+  std::vector<double> of_all(const std::vector<double>& losses) const;
   models::AtenPositions positions(int64_t tokens) const;
 
   const models::Decoder& decoder_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/cli/console.h"
+#include "harness/processes/processes.h"
 
 namespace plumb::harness {
 
@@ -22,6 +23,7 @@ struct Flag {
 struct Arguments {
   std::map<std::string, std::vector<std::string>> values;
   std::vector<std::string> command_line;  ///< as typed
+  Processes* processes = nullptr;  ///< that run the command together; never null where it runs
 
   bool has(const std::string& flag) const { return values.contains(flag); }
   std::optional<std::string> get(const std::string& flag) const;
@@ -39,6 +41,7 @@ struct Command {
   bool hidden = false;
   /// Formats of the files that it writes, the default first: words of --format beside the output's own.
   std::vector<std::string> file_formats = {};
+  bool several = false;  ///< whether several processes may run it together
 };
 
 /// Where the words of --format go that name what files are written in.

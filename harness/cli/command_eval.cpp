@@ -50,25 +50,32 @@ Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evalu
 int run_eval(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
   Experiment experiment = make_experiment(settings);
-  const std::string out = require_out(experiment);
-  const RunLock lock(out);
-  find_model(experiment, console);
+  const Processes& processes = *arguments.processes;
+  share_machine(settings, processes, experiment);
+  const auto lock = take_out(experiment, processes);
+  const std::string out = experiment.out;
+  processes.first_then_others([&] { find_model(experiment, console); });
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "smoke", "--limit");
   say_detectable(asked, console);
   const SweepPlans chosen = choose_plans(session, arguments.get("--plans"), console);
-  WorkJournal journal(out, "eval", work_key(session, chosen, asked, false),
-                      arguments.has("--fresh"), console);
+  const Json work = work_key(session, chosen, asked, false);
+  processes.require_same(work.dump(), "evaluation");
+  std::optional<WorkJournal> journal;
+  if (processes.is_first()) journal.emplace(out, "eval", work, arguments.has("--fresh"), console);
+  SharedSteps steps(processes, journal ? &*journal : nullptr);
   const std::vector<TaskEvaluation> evaluations =
-      evaluate_all(session, std::move(asked), chosen.plans, journal, console);
+      evaluate_all(session, std::move(asked), chosen.plans, steps, console);
+  if (!processes.is_first()) return 0;
 
   const auto summaries = summarise_all(evaluations, experiment.seed);
   const auto tasks = with_summaries(evaluations, summaries);
-  const Json json = summary(session, chosen, tasks, journal.resumed_steps());
+  Json json = summary(session, chosen, tasks, journal->resumed_steps());
+  json["run"]["processes"] = processes.count();
   const std::vector<NamedFile> files{accuracy_file(evaluations, summaries),
                                      {"eval.json", json.dump(2) + "\n"}};
   const auto large = question_files(evaluations);
-  journal.publish(files, large);
+  journal->publish(files, large);
   console.result(json);
   for (const Evaluated& task : tasks) say_accuracies(task, console);
   console.say(wrote(files, out, large));
@@ -78,11 +85,15 @@ int run_eval(const Arguments& arguments, const Console& console) {
 }  // namespace
 
 Command eval_command() {
-  return {"eval",
-          "answers to questions by every plan of every strategy, in one walk over the model",
+  return {
+      .name = "eval",
+      .summary = "answers to questions by every plan of every strategy, in one walk over the model",
+      .example =
           "plumb eval --model model.gguf --tasks mmlu,arc_easy --data data --sample 200 "
           "--strategies simple --n 0-28 --out eval",
-          flags(), run_eval};
+      .flags = flags(),
+      .run = run_eval,
+      .several = true};
 }
 
 }  // namespace plumb::harness

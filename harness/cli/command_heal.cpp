@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "harness/cli/chosen_plan.h"
 #include "harness/experiment/experiment.h"
+#include "harness/healing/healing_group.h"
 #include "harness/healing/healing_output.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/run_lock.h"
@@ -29,7 +30,9 @@ std::vector<Flag> flags() {
               "mistral-7b, phi-2; flags win over it"},
              {"--max-tokens", "T", "", "tokens of a sequence; default 256"},
              {"--batch", "B", "", "sequences of a product; default 4"},
-             {"--accumulation", "A", "", "products of a step; default 1"},
+             {"--accumulation", "A", "",
+              "products of a step; default 1. Processes (mpirun -n 4 plumb heal ...) share them; "
+              "where they are no multiple of the processes, --batch is made smaller"},
              {"--steps", "S", "", "steps; default 200"},
              {"--rank", "R", "", "of the adapters; default 8"},
              {"--alpha", "X", "", "adapters are scaled by alpha / rank; default: the rank"},
@@ -112,28 +115,38 @@ void take_model(const Arguments& arguments, const models::Checkpoint& checkpoint
 int run_heal(const Arguments& arguments, const Console& console) {
   Settings settings = settings_from(arguments, flags());
   if (settings.origin("dtype") == "default") settings.set("dtype", "bf16", "heal's default");
-  const Experiment experiment = make_experiment(settings);
+  Experiment experiment = make_experiment(settings);
+  const Processes& processes = *arguments.processes;
+  share_machine(settings, processes, experiment);
   HealingRequest request;
+  request.processes = &processes;
   request.options = options_of(arguments, experiment);
+  HealingOptions& options = request.options;
+  if (share_batches(processes.count(), options))
+    console.warn(text(processes.count(), " processes compute products of ", options.batch,
+                      " sequences, ", options.accumulation, " a step: the numbers are those of ",
+                      "--batch ", options.batch, " --accumulation ", options.accumulation));
   request.device = models::open_device(experiment.device);
   request.options.device = request.device.name;
   if (!request.device.reason.empty() && request.device.is_cpu())
     console.warn(text("runs on the CPU: ", request.device.reason));
-  request.out = require_out(experiment);
+  request.out = experiment.out;
   request.fresh = arguments.has("--fresh");
   request.merge = arguments.has("--merge");
   request.merge_as_gguf = arguments.get(kFileFormat).value_or(kFormats.front()) == "gguf";
   if (arguments.has(kFileFormat) && !request.merge)
     throw Error(ErrorKind::kUsage, "--format of files was given without --merge, whose it is");
   set_count(arguments, "--steps-per-state", 1, request.steps_per_state);
-  const RunLock lock(request.out);
-  const LocalModel found = local_model(experiment.model, console);
+  const auto lock = take_out(experiment, processes);
+  LocalModel found;
+  processes.first_then_others([&] { found = local_model(experiment.model, console); });
   const auto checkpoint = models::Checkpoint::open(found.path);
   take_model(arguments, checkpoint, found, request.options);
   use_threads(experiment.threads);
   const HealingText text =
       read_healing_text(request.options, models::Tokenizer::of(checkpoint, found.path));
   const HealingResult result = run_healing(request, checkpoint, text, console);
+  if (!processes.is_first()) return 0;
   const ModelFacts facts = model_facts(checkpoint, found.origin);
   const auto json = healing_json(request, facts, text, result);
   const std::vector<NamedFile> files{training_file(request.options, result),
@@ -154,10 +167,12 @@ Command heal_command() {
       .summary = "train a small adapter that repairs a pruned model (QLoRA)",
       .example =
           "plumb heal --model model.gguf --first 12 --n 7 --documents text.jsonl --max-tokens 256 "
-          "--batch 4 --steps 200 --rank 8 --learning-rate 3e-4 --out healed",
+          "--batch 4 --steps 200 --rank 8 --learning-rate 3e-4 --out healed; after mpirun -n 4: by "
+          "4 processes",
       .flags = flags(),
       .run = run_heal,
-      .file_formats = kFormats};
+      .file_formats = kFormats,
+      .several = true};
 }
 
 }  // namespace plumb::harness

@@ -37,39 +37,54 @@ std::vector<Flag> flags() {
          plan_flags();
 }
 
-/// One model's sweep; its JSON. Of a series what stands already is not made again.
+/// Whether rank 0 has the results: the others may not see its disk.
+bool stands_for_all(const Processes& processes, const std::string& out, const Json& key) {
+  int32_t there = processes.is_first() && stands(out, key) ? 1 : 0;
+  processes.broadcast(&there, sizeof there);
+  return there != 0;
+}
+
+/// One model's sweep; its JSON, on rank 0. Of a series what stands already is not made again.
 Json sweep_model(const Arguments& arguments, const Console& console, bool in_series) {
   Settings settings = settings_from(arguments, flags());
   Experiment experiment = make_experiment(settings);
+  const Processes& processes = *arguments.processes;
+  share_machine(settings, processes, experiment);
   const bool documents = !experiment.validation.file.empty();
   if (!documents && !arguments.has("--tasks"))
     throw Error(ErrorKind::kUsage,
                 "nothing was named that the plans could be judged by, needed --documents FILE for "
                 "their loss, --tasks LIST for their answers, or both");
-  const std::string out = require_out(experiment);
-  const RunLock lock(out);
-  find_model(experiment, console);
+  const auto lock = take_out(experiment, processes);
+  const std::string out = experiment.out;
+  processes.first_then_others([&] { find_model(experiment, console); });
   Session session(experiment);
   std::vector<AskedTask> asked = ask_tasks(session, arguments, "", "");
   const auto plans_csv = arguments.get("--plans");
   const Json key = in_series ? inputs_key(session, plans_csv, asked, documents) : Json();
-  if (in_series && !arguments.has("--fresh") && stands(out, key)) {
+  if (in_series && !arguments.has("--fresh") && stands_for_all(processes, out, key)) {
     console.say("  stands from before; --fresh makes it again");
+    if (!processes.is_first()) return {};
     return parse_json(read_file(std::filesystem::path(out) / "sweep.json"));
   }
   say_detectable(asked, console);
   SweepOutcome outcome;
   outcome.chosen = choose_plans(session, plans_csv, console);
-  WorkJournal journal(out, "sweep", work_key(session, outcome.chosen, asked, documents),
-                      arguments.has("--fresh"), console);
-  outcome.resumed_steps = journal.resumed_steps();
+  const Json work = work_key(session, outcome.chosen, asked, documents);
+  processes.require_same(work.dump(), "sweep");
+  std::optional<WorkJournal> journal;
+  if (processes.is_first()) journal.emplace(out, "sweep", work, arguments.has("--fresh"), console);
+  SharedSteps steps(processes, journal ? &*journal : nullptr);
+  outcome.processes = processes.count();
   if (documents) {
-    outcome.losses = sweep_stage(session, outcome.chosen.plans, console, journal.log("loss"));
+    outcome.losses = sweep_stage(session, outcome.chosen.plans, console, steps.log("loss"));
     outcome.plan_losses =
         losses_of(*outcome.losses, {.draws = experiment.draws, .seed = experiment.seed});
   }
   outcome.evaluations =
-      evaluate_all(session, std::move(asked), outcome.chosen.plans, journal, console);
+      evaluate_all(session, std::move(asked), outcome.chosen.plans, steps, console);
+  if (!processes.is_first()) return {};
+  outcome.resumed_steps = journal->resumed_steps();
   outcome.summaries = summarise_all(outcome.evaluations, experiment.seed);
   outcome.tasks = with_summaries(outcome.evaluations, outcome.summaries);
 
@@ -80,7 +95,7 @@ Json sweep_model(const Arguments& arguments, const Console& console, bool in_ser
     files.push_back(accuracy_file(outcome.evaluations, outcome.summaries));
   files.emplace_back("sweep.json", json.dump(2) + "\n");
   const auto large = question_files(outcome.evaluations);
-  journal.publish(files, large);
+  journal->publish(files, large);
   if (in_series) remember_results(out, key);
   say_sweep(outcome, console);
   console.say(wrote(files, out, large));
@@ -100,16 +115,17 @@ int sweep_series(const Arguments& arguments, const std::vector<std::string>& nam
                  const Console& console) {
   const std::vector<SeriesModel> models = series_models(names);
   // What is wrong with any of them is said before hours of work on the first.
-  std::vector<std::string> paths;
-  for (const SeriesModel& model : models) {
-    paths.push_back(local_model(model.name, console).path.string());
-    models::Checkpoint::open(paths.back());
-  }
+  const Processes& processes = *arguments.processes;
+  processes.first_then_others([&] {
+    for (const SeriesModel& model : models)
+      models::Checkpoint::open(local_model(model.name, console).path);
+  });
   Arguments first = arguments;
   first.values["--model"] = {models.front().name};
   Settings settings = settings_from(first, flags());
-  const std::filesystem::path out = require_out(make_experiment(settings));
-  const RunLock lock(out);
+  const Experiment experiment = make_experiment(settings);
+  const auto lock = take_out(experiment, processes);
+  const std::filesystem::path out = experiment.out;
   Json all = {{"models", Json::array()}};
   for (size_t i = 0; i < models.size(); ++i) {
     Arguments one = arguments;
@@ -117,9 +133,11 @@ int sweep_series(const Arguments& arguments, const std::vector<std::string>& nam
     one.values["--out"] = {(out / models[i].label).string()};
     console.say(text(models[i].label, " (", i + 1, " of ", models.size(), ")"));
     Json json = sweep_model(one, console, true);
+    if (!processes.is_first()) continue;
     write_partial(out, models, i + 1);
     all["models"].push_back({{"label", models[i].label}, {"sweep", std::move(json)}});
   }
+  if (!processes.is_first()) return 0;
   auto files = joined_tables(out, models);
   Json index = {{"models", Json::array()}};
   for (size_t i = 0; i < models.size(); ++i)
@@ -145,11 +163,17 @@ int run_sweep(const Arguments& arguments, const Console& console) {
 }  // namespace
 
 Command sweep_command() {
-  return {"sweep", "loss and answers of every plan of every strategy, in one walk over the model",
-          "plumb sweep --model model.gguf --documents text.jsonl --max-tokens 256 --limit 24 "
-          "--tasks mmlu --data data --sample 500 --strategies similarity,simple --n 0-28 "
-          "--out sweep; again with --model B: both, each in a folder of its own",
-          flags(), run_sweep};
+  return {.name = "sweep",
+          .summary = "loss and answers of every plan of every strategy, in one walk over the model",
+          .example =
+              "plumb sweep --model model.gguf --documents text.jsonl --max-tokens 256 --limit 24 "
+              "--tasks mmlu --data data --sample 500 --strategies similarity,simple --n 0-28 "
+              "--out sweep; again with --model B: both, each in a folder of its own; after mpirun "
+              "-n 4: "
+              "by 4 processes",
+          .flags = flags(),
+          .run = run_sweep,
+          .several = true};
 }
 
 }  // namespace plumb::harness

@@ -62,6 +62,17 @@ std::string require_out(const Experiment& experiment) {
   return experiment.out;
 }
 
+std::unique_ptr<RunLock> take_out(const Experiment& experiment, const Processes& processes) {
+  if (!processes.is_first()) return nullptr;
+  return std::make_unique<RunLock>(require_out(experiment));
+}
+
+void share_machine(const Settings& settings, const Processes& processes, Experiment& experiment) {
+  if (!processes.are_several()) return;
+  experiment.processes_here = processes.facts().here;
+  if (settings.count_of("threads") == 0) experiment.threads = processes.threads();
+}
+
 int64_t whole_number(const Arguments& arguments, const std::string& flag, int64_t least) {
   const std::string word = arguments.require(flag);
   int64_t value = 0;

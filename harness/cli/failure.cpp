@@ -11,12 +11,15 @@
 #include "harness/cli/console.h"
 #include "harness/cli/program.h"
 #include "harness/cli/signals.h"
+#include "harness/processes/processes.h"
 
 namespace plumb::harness {
 
 namespace {
 
 int say(int code, const std::string& what) {
+  // Of several, one says it, and all end.
+  if (Processes* processes = running_processes()) processes->fail(code, printable(what));
   const std::string line = "plumb: " + printable(what) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
   return code;

@@ -7,6 +7,8 @@
 #include "base/json_fields.h"
 #include "harness/cli/command.h"
 #include "harness/cli/signals.h"
+#include "harness/processes/launcher.h"
+#include "harness/processes/own_device.h"
 
 namespace plumb::harness {
 
@@ -102,6 +104,22 @@ void require_formats(const Arguments& arguments, const Command& command) {
                      files.front(), " or ", files.back()));
 }
 
+/// Those of the launcher. Commands that share no work would each do all of it, into one folder.
+Processes& processes_of(const Command& command) {
+  if (command.several) {
+    Processes& all = Processes::of_launcher();
+    take_own_device(all);
+    return all;
+  }
+  if (find_launch() != Launch::kAlone)
+    throw Error(ErrorKind::kUsage,
+                text("plumb ", command.name,
+                     " runs in one process, and a launcher started several; heal, sweep and eval "
+                     "are the commands that several can share"));
+  static Processes alone;
+  return alone;
+}
+
 /// One line for what CLI11 refused, with the nearest option that exists.
 Error usage_error(const CLI::ParseError& error, const CLI::App& app) {
   const auto chosen = app.get_subcommands();
@@ -177,8 +195,13 @@ int run_program(int argc, const char* const* argv) {
   for (const Command& command : commands())
     if (command.name == chosen.front()->get_name()) {
       require_formats(arguments, command);
-      const Console console(parse_format(arguments.get("--format").value_or("human")));
-      return command.run(arguments, console);
+      const Format format = parse_format(arguments.get("--format").value_or("human"));
+      arguments.processes = &processes_of(command);
+      // One of them speaks.
+      const Console console(arguments.processes->is_first() ? format : Format::kQuiet);
+      const int code = command.run(arguments, console);
+      arguments.processes->end();
+      return code;
     }
   throw Error(ErrorKind::kInternal, "the command line's command has no function");
 }

@@ -58,6 +58,7 @@ void add_tasks(Json& json, const std::vector<Evaluated>& tasks) {
 /// What another run of the same may find otherwise: times, and memory.
 Json run_json(Session& session, const SweepOutcome& outcome) {
   Json run = {{"resumed_steps", outcome.resumed_steps},
+              {"processes", outcome.processes},
               {"memory", memory_json(session.memory_plan())}};
   if (const auto& sweep = outcome.losses) {
     run["spilled_bytes"] = sweep->losses.spilled_bytes;

@@ -22,6 +22,7 @@ struct SweepOutcome {
   std::vector<AccuracySummary> summaries;
   std::vector<Evaluated> tasks;  ///< of each
   int64_t resumed_steps = 0;     ///< that were finished before
+  int64_t processes = 1;         ///< that ran it
 };
 
 /// sweep.json. Everything but its object `run` is the same for a sweep that was interrupted and one

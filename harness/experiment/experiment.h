@@ -61,6 +61,7 @@ struct Experiment {
   std::string device_reason;        ///< "auto" that took the CPU: why
   int64_t threads = 0;              ///< at least 1
   uint64_t memory_limit_bytes = 0;  ///< of resident memory, and of a device's; 0: what is available
+  int64_t processes_here = 1;       ///< of the command on this machine, which share its memory
   uint64_t seed = 0;
   bool special_tokens = false;
   int64_t documents_per_step = 8;
@@ -104,6 +105,8 @@ std::string heal_left_out(const Experiment& experiment, int64_t block_count);
 
 /// Whether this CPU multiplies bf16 in hardware (AVX512_BF16 or AMX).
 bool cpu_has_bf16_units();
+/// Whole cores that the cgroup's quota grants, or 0 where there is no quota.
+int64_t quota_threads();
 /// Threads that this process may use at once: its affinity and its cgroup's quota.
 int64_t available_threads();
 

@@ -11,9 +11,6 @@
 
 namespace plumb::harness {
 
-namespace {
-
-/// Whole processors that the cgroup's quota grants, or 0 where there is no quota.
 int64_t quota_threads() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
   std::string quota;
@@ -21,8 +18,6 @@ int64_t quota_threads() {
   if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
   return std::max<int64_t>(1, static_cast<int64_t>(std::stod(quota) / period));
 }
-
-}  // namespace
 
 bool cpu_has_bf16_units() {
   std::ifstream file("/proc/cpuinfo");

@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 using fixtures::HubFile;
 
 Child::Child(const std::vector<std::string>& words, const std::vector<std::string>& variables,
-             const fs::path& output) {
-  std::vector<std::string> all = {std::string(PLUMB_BINARY_DIR) + "/plumb"};
+             const fs::path& output, const std::vector<std::string>& launcher) {
+  std::vector<std::string> all = launcher;
+  all.push_back(std::string(PLUMB_BINARY_DIR) + "/plumb");
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> argv, environment;
   for (std::string& word : all) argv.push_back(word.data());
@@ -35,7 +36,7 @@ Child::Child(const std::vector<std::string>& words, const std::vector<std::strin
   const int flags = O_WRONLY | O_CREAT | O_TRUNC;
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(), flags, 0644);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  EXPECT_EQ(::posix_spawn(&id_, argv[0], &actions, nullptr, argv.data(), environment.data()), 0);
+  EXPECT_EQ(::posix_spawnp(&id_, argv[0], &actions, nullptr, argv.data(), environment.data()), 0);
   posix_spawn_file_actions_destroy(&actions);
 }
 

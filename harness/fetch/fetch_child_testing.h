@@ -14,15 +14,16 @@
 /// `plumb fetch` in processes of its own, so that they can be killed. For tests alone.
 namespace plumb::harness::testing {
 
-/// The program, with variables in its environment (and none that begin with HF_ beside them) and its output in a file.
+/// The program, or `launcher` that starts it, with variables in its environment (and none that begin with HF_ beside them) and its output in a file.
 class Child {
  public:
   Child(const std::vector<std::string>& words, const std::vector<std::string>& variables,
-        const std::filesystem::path& output);
+        const std::filesystem::path& output, const std::vector<std::string>& launcher = {});
   ~Child();  ///< kills it
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  pid_t id() const { return id_; }
   void kill() const;
   void send(int signal) const;
   bool has_ended();

@@ -107,6 +107,8 @@ Json healing_json(const HealingRequest& request, const ModelFacts& model, const 
         {"after", loss_json(text, result.losses_after, log_vocabulary)}}},
       {"run",
        {{"resumed_steps", result.resumed_steps},
+        {"processes", result.processes},
+        {"exchange", result.exchange.empty() ? Json() : Json(result.exchange)},
         {"seconds", result.seconds},
         {"tokens_per_second",
          steps > 0 ? Json(static_cast<double>(steps) * step_tokens(o) / result.seconds) : Json()},

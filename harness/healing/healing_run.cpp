@@ -12,6 +12,7 @@
 #include "base/json_fields.h"
 #include "base/output_file.h"
 #include "harness/cli/signals.h"
+#include "harness/healing/device_group.h"
 #include "harness/healing/merge.h"
 #include "harness/pipeline/work_journal.h"
 #include "healing/nf4_blocks.h"
@@ -43,32 +44,35 @@ class Healing {
         checkpoint_(checkpoint),
         text_(text),
         console_(console),
+        processes_(request.processes != nullptr ? *request.processes : alone_),
         state_file_(request.out / ".stages" / "heal.safetensors"),
         key_(healing_key(request.options, checkpoint, text).dump()) {}
 
   HealingResult run() {
     // What loading needs goes back to the system; what a step needs stays for the next one.
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    read_state();
-    write_base();
-    result_.losses_before = kept_ ? kept_->losses_before : std::vector<double>();
+    processes_.require_same(key_, "training");
+    if (processes_.is_first()) {
+      read_state();
+      write_base();
+    }
     const models::Decoder frozen = frozen_decoder();
     mallopt(M_MMAP_THRESHOLD, 32 << 20);  // glibc's greatest
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     result_.frozen_bytes = frozen.block_bytes();
+    if (processes_.are_several()) group_ = training_group(processes_, request_.device);
     healing::Trainer trainer(frozen, trainer_options());
-    if (kept_) {
-      healing::restore(trainer, *kept_);
-      result_.rows = kept_->rows;
-      result_.resumed_steps = kept_->steps();
-      kept_.reset();
-    }
+    go_on(trainer);
     if (result_.losses_before.empty())
       result_.losses_before = validate(trainer, "validation before");
     train(trainer);
     result_.losses_after = validate(trainer, "validation after");
-    write_adapter(trainer);
-    if (request_.merge) write_merged(trainer);
+    if (processes_.is_first()) {
+      write_adapter(trainer);
+      if (request_.merge) write_merged(trainer);
+    }
+    result_.processes = processes_.count();
+    if (group_) result_.exchange = group_->library();
     result_.peak_resident_bytes = metrics::peak_resident_bytes();
     return std::move(result_);
   }
@@ -81,6 +85,7 @@ class Healing {
     out.accumulation = options_.accumulation;
     out.seed = options_.seed;
     out.states = options_.dtype;
+    out.group = group_.get();
     return out;
   }
 
@@ -118,6 +123,30 @@ class Healing {
     console_.warn(text("goes on after ", kept_->steps(), " of ", options_.steps,
                        " steps, which are taken from '", printable(state_file_.string()), "'"));
     remove_own("adapter");  // killed after it was written: it is written again
+  }
+
+  /// From the state that rank 0 has read, if any.
+  void go_on(healing::Trainer& trainer) {
+    // Numbers of what the others have room for first; -1: there is no state.
+    int64_t sizes[2] = {kept_ ? kept_->steps() : -1, kept_ ? std::ssize(kept_->losses_before) : 0};
+    processes_.broadcast(sizes, sizeof sizes);
+    if (sizes[0] < 0) return;
+    TrainingState state = kept_ ? std::move(*kept_) : healing::state_of(trainer);
+    kept_.reset();
+    state.rows.resize(static_cast<size_t>(sizes[0]));
+    state.losses_before.resize(static_cast<size_t>(sizes[1]));
+    processes_.broadcast(state.rows.data(), state.rows.size() * sizeof(TrainingRow));
+    processes_.broadcast(state.losses_before.data(), state.losses_before.size() * sizeof(double));
+    for (auto* tensors : {&state.parameters, &state.first_moments, &state.second_moments})
+      for (at::Tensor& tensor : *tensors) {
+        // The trainer's own memory may be what state_of gave.
+        if (!processes_.is_first()) tensor = tensor.clone();
+        processes_.broadcast(tensor.mutable_data_ptr(), tensor.nbytes());
+      }
+    healing::restore(trainer, state);
+    result_.rows = std::move(state.rows);
+    result_.losses_before = std::move(state.losses_before);
+    result_.resumed_steps = sizes[0];
   }
 
   /// A folder that an earlier healing wrote.
@@ -181,29 +210,41 @@ class Healing {
       write_checkpoint("merged", change);
   }
 
-  /// The loss of each validation document; neighbours of one length share a product.
+  /// The loss of each validation document; neighbours of one length share a product, which one rank computes.
   std::vector<double> validate(const healing::Trainer& trainer, const char* label) {
     Progress progress(console_, label);
-    std::vector<double> out;
-    for (size_t first = 0; first < text_.validation.size();) {
+    std::vector<double> out(text_.validation.size());
+    std::vector<size_t> rank_of(out.size());
+    size_t product = 0;
+    for (size_t first = 0; first < text_.validation.size(); ++product) {
       progress.update(static_cast<int64_t>(first), std::ssize(text_.validation));
       const size_t length = text_.validation[first].tokens.size();
       size_t end = first + 1;
       while (end < text_.validation.size() && end - first < static_cast<size_t>(options_.batch) &&
              text_.validation[end].tokens.size() == length)
         ++end;
+      const size_t rank = product % static_cast<size_t>(processes_.count());
+      std::fill(rank_of.begin() + static_cast<std::ptrdiff_t>(first),
+                rank_of.begin() + static_cast<std::ptrdiff_t>(end), rank);
+      if (rank != static_cast<size_t>(processes_.rank())) {
+        first = end;
+        continue;
+      }
       at::Tensor tokens =
           at::empty({static_cast<int64_t>(end - first), static_cast<int64_t>(length)}, at::kLong);
       auto* ids = tokens.mutable_data_ptr<int64_t>();
-      for (; first < end; ++first, ids += length)
-        std::ranges::copy(text_.validation[first].tokens, ids);
-      for (const double loss : trainer.losses(tokens)) {
-        if (!std::isfinite(loss))
-          throw Error(ErrorKind::kInput,
-                      text(label, ": the loss of document ", text_.validation[out.size()].document,
-                           " is ", loss, "; a finite one is needed"));
-        out.push_back(loss);
-      }
+      for (size_t i = first; i < end; ++i, ids += length)
+        std::ranges::copy(text_.validation[i].tokens, ids);
+      std::ranges::copy(trainer.losses(tokens), out.begin() + static_cast<std::ptrdiff_t>(first));
+      first = end;
+    }
+    const std::vector<double> all = processes_.gather(std::span<const double>(out));
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = all[rank_of[i] * out.size() + i];
+      if (!std::isfinite(out[i]))
+        throw Error(ErrorKind::kInput,
+                    text(label, ": the loss of document ", text_.validation[i].document, " is ",
+                         out[i], "; a finite one is needed"));
     }
     return out;
   }
@@ -215,6 +256,7 @@ class Healing {
     const auto start = Clock::now();
     try {
       while (trainer.steps_done() < options_.steps) {
+        processes_.stop_together();
         progress.update(trainer.steps_done(), options_.steps, said(first_step, start));
         step(trainer);
         if (trainer.steps_done() % request_.steps_per_state == 0) {
@@ -269,6 +311,7 @@ class Healing {
   }
 
   void keep(const healing::Trainer& trainer) const {
+    if (!processes_.is_first()) return;  // all have the same
     TrainingState state = healing::state_of(trainer);
     state.key = key_;
     state.rows = result_.rows;
@@ -292,6 +335,9 @@ class Healing {
   const models::Checkpoint& checkpoint_;
   const HealingText& text_;
   const Console& console_;
+  const Processes alone_;
+  const Processes& processes_;
+  std::unique_ptr<healing::TrainingGroup> group_;  ///< null: one process
   fs::path state_file_;
   std::string key_;
   std::optional<TrainingState> kept_;

@@ -195,11 +195,11 @@ TaskEvaluation evaluate(Session& session, AskedTask asked,
 
 std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask> asked,
                                          const std::vector<pruning::PruningPlan>& plans,
-                                         WorkJournal& journal, const Console& console) {
+                                         SharedSteps& steps, const Console& console) {
   std::vector<TaskEvaluation> out;
   out.reserve(asked.size());
   for (AskedTask& task : asked) {
-    const auto log = journal.log("questions of " + task.task.name);
+    const auto log = steps.log("questions of " + task.task.name);
     out.push_back(evaluate(session, std::move(task), plans, console, log));
   }
   return out;

@@ -11,8 +11,8 @@
 #include "harness/pipeline/accuracy_summary.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/session.h"
-#include "harness/pipeline/work_journal.h"
 #include "harness/pipeline/written_answers.h"
+#include "harness/processes/shared_steps.h"
 #include "metrics/tasks/answer.h"
 #include "metrics/tasks/request.h"
 #include "pruning/plan.h"
@@ -74,10 +74,10 @@ struct TaskEvaluation {
 TaskEvaluation evaluate(Session& session, AskedTask asked,
                         const std::vector<pruning::PruningPlan>& plans, const Console& console,
                         const pruning::StepLog& log = {});
-/// One task after the other, by the journal's steps "questions of <task>".
+/// One task after the other, by the steps "questions of <task>".
 std::vector<TaskEvaluation> evaluate_all(Session& session, std::vector<AskedTask> asked,
                                          const std::vector<pruning::PruningPlan>& plans,
-                                         WorkJournal& journal, const Console& console);
+                                         SharedSteps& steps, const Console& console);
 
 /// accuracy.csv: a row for each strategy, n and task; an exact_match stands under acc. `summaries` holds one for each
 /// task and metric; Error{kInvariant} where it does not.

@@ -76,9 +76,10 @@ const MemoryPlan& Session::memory_plan() {
   needs.questions = packs_;
   malloc_trim(0);
   needs.baseline_bytes = metrics::resident_bytes();
+  const auto here = static_cast<uint64_t>(experiment_.processes_here);
   plan_ = harness::plan_memory(needs, experiment_.memory_limit_bytes > 0
                                           ? experiment_.memory_limit_bytes
-                                          : available_memory_bytes());
+                                          : available_memory_bytes() / here);
   // Tensors have pages of their own from here on, which go back to the system with them: what the heap would keep of
   // freed ones is in no plan.
   constexpr int kLeastMapped = 1 << 20;

@@ -48,7 +48,7 @@ std::string shown(const Json& key, const std::string& name) {
 
 }  // namespace
 
-void require_same_key(const Json& now, const Json& then, const fs::path& path) {
+std::string key_differences(const Json& now, const Json& then) {
   std::vector<std::string> names;
   for (const auto& [name, value] : then.items()) names.push_back(name);
   for (const auto& [name, value] : now.items())
@@ -58,6 +58,11 @@ void require_same_key(const Json& now, const Json& then, const fs::path& path) {
     if (!now.contains(name) || !then.contains(name) || now.at(name) != then.at(name))
       different += text(different.empty() ? "" : ", ", name, " (", shown(then, name), ", now ",
                         shown(now, name), ")");
+  return different;
+}
+
+void require_same_key(const Json& now, const Json& then, const fs::path& path) {
+  const std::string different = key_differences(now, then);
   if (different.empty()) return;
   throw Error(
       ErrorKind::kUsage,

@@ -16,6 +16,8 @@
 
 namespace plumb::harness {
 
+/// Every name whose value differs, with both: "threads (1, now 2)"; empty where none does.
+std::string key_differences(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then);
 /// Error{kUsage} naming every name whose value differs between what a run is of `now` and what it was when it wrote the file
 /// at `path`.
 void require_same_key(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then,

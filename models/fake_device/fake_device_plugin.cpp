@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "models/device.h"
+#include "models/fake_device/collectives.h"
 #include "models/fake_device/control.h"
 #include "models/fake_device/memory.h"
 #include "models/fake_device/order.h"
@@ -344,6 +345,41 @@ constexpr KernelTable kTable = {
     .copy_to_host = nullptr,
 };
 
+// Ranks ---------------------------------------------------------------------------------------------------------------
+
+const char* open_group(const unsigned char* id, int rank, int ranks, void** group) {
+  *group = new FakeGroup(id, rank, ranks);
+  return nullptr;
+}
+const char* meet(void* group, const float* send, float* receive, int64_t sent, int64_t count,
+                 bool own_part) {
+  open_all(send, receive);
+  const std::vector<float> got = static_cast<FakeGroup*>(group)->meet(send, sent, count, own_part);
+  std::copy(got.begin(), got.end(), receive);
+  return nullptr;
+}
+const char* exchange(void* group, const float* send, float* receive, int64_t count, void*) {
+  return meet(group, send, receive, count * static_cast<FakeGroup*>(group)->ranks(), count, true);
+}
+const char* gather(void* group, const float* send, float* receive, int64_t count, void*) {
+  return meet(group, send, receive, count, count, false);
+}
+const char* close_group(void* group) {
+  static_cast<FakeGroup*>(group)->leave();
+  delete static_cast<FakeGroup*>(group);
+  return nullptr;
+}
+
+constexpr CollectiveTable kCollectives = {
+    .version = kCollectiveTableVersion,
+    .library = "files",
+    .make_id = fake_make_id,
+    .open = open_group,
+    .exchange = exchange,
+    .gather = gather,
+    .close = close_group,
+};
+
 constexpr FakeDeviceControl kControl = {
     .reset =
         [](uint64_t bytes) {
@@ -366,6 +402,9 @@ constexpr FakeDeviceControl kControl = {
 }  // namespace plumb::models
 
 extern "C" const plumb::models::KernelTable* plumb_kernel_table() { return &plumb::models::kTable; }
+extern "C" const plumb::models::CollectiveTable* plumb_collective_table() {
+  return &plumb::models::kCollectives;
+}
 extern "C" const plumb::models::FakeDeviceControl* plumb_fake_device_control() {
   return &plumb::models::kControl;
 }

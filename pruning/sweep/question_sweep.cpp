@@ -56,6 +56,8 @@ class Scores : public WalkedSteps {
     numbers_.measured(numbers_.missing()[walked]);
   }
 
+  void complete() { numbers_.complete(); }
+
   QuestionScores scores() const {
     QuestionScores out;
     out.block_evaluations = trie_.block_evaluations();
@@ -162,8 +164,9 @@ QuestionScores sweep_questions(const Decoder& decoder, std::span<const Request> 
   const c10::InferenceMode no_autograd;
   const DepthTrie trie = make_trie(plans);
   Scores scores(decoder, requests, plans, trie, options);
-  TrieWalk walk(decoder, trie, options.room, options.progress);
+  TrieWalk walk(decoder, trie, options.room, with_meanwhile(options.log, options.progress));
   walk.run(scores);
+  scores.complete();
   return scores.scores();
 }
 

@@ -168,6 +168,47 @@ TEST_P(StepLogOf, QuestionsGivesTheSameBitsFromAnyKeptSteps) {
   });
 }
 
+// Two processes after each other: the first one's numbers are waiting for the second, and the other way round they are given
+// in a second round.
+TEST_P(StepLogOf, SharedStepsAreRunOnceAndGiveTheSameBits) {
+  const Decoder model = decoder();
+  std::map<size_t, std::vector<double>> found;
+  size_t rank = 0;
+  int64_t evaluations[2] = {};
+  const auto run = [&](bool shared) {
+    StepLog log;
+    log.known = [](size_t) { return std::optional<std::vector<double>>(); };
+    if (shared) {
+      log.mine = [&](const std::vector<size_t>& missing) {
+        std::vector<size_t> mine;
+        for (size_t i = rank; i < missing.size(); i += 2) mine.push_back(missing[i]);
+        return mine;
+      };
+      log.finished = [&](size_t step, std::span<const double> numbers) {
+        found[step] = {numbers.begin(), numbers.end()};
+      };
+      log.complete = [&](size_t step, std::span<double> numbers) {
+        if (found.contains(step)) std::ranges::copy(found[step], numbers.begin());
+      };
+    }
+    SweepOptions options;
+    options.documents_per_step = 2;
+    options.log = log;
+    options.progress = [&](int64_t done, int64_t) { evaluations[rank] = done; };
+    return flat(sweep(model, documents(9), plans_, options));
+  };
+  const auto whole = run(false);
+  const int64_t of_all = evaluations[0];
+  const auto first = run(true);
+  EXPECT_FALSE(same_bits(first, whole)) << "nobody has run the others";
+  EXPECT_EQ(found.size(), 3u);
+  rank = 1;
+  EXPECT_TRUE(same_bits(run(true), whole));
+  EXPECT_EQ(found.size(), 5u);
+  EXPECT_EQ(evaluations[0] * 5, of_all * 3);
+  EXPECT_EQ(evaluations[1] * 5, of_all * 2);
+}
+
 TEST_P(StepLogOf, AnotherSweepIsRefused) {
   const Decoder model = decoder();
   SweepOptions options;

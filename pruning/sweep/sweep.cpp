@@ -114,6 +114,8 @@ class Losses : public WalkedSteps {
     if (++arrived_[walked] == trie_.distinct.size()) compare_with_whole(walked);
   }
 
+  void complete() { numbers_.complete(); }
+
   SweepLosses losses(const TrieWalk& walk) const {
     SweepLosses out;
     out.block_evaluations = trie_.block_evaluations();
@@ -256,8 +258,9 @@ SweepLosses sweep(const Decoder& decoder, const TokenBatch& documents,
   const c10::InferenceMode no_autograd;
   const DepthTrie trie = make_trie(plans);
   Losses losses(decoder, documents, plans, options, trie);
-  TrieWalk walk(decoder, trie, options.room, options.progress);
+  TrieWalk walk(decoder, trie, options.room, with_meanwhile(options.log, options.progress));
   walk.run(losses);
+  losses.complete();
   return losses.losses(walk);
 }
 

@@ -53,8 +53,10 @@ class Writing {
       for (size_t plan = 0; plan < trie_.distinct.size(); ++plan) {
         write(plan, step);
         done += static_cast<int64_t>(of_step(step).size());
+        if (options_.log.meanwhile) options_.log.meanwhile();
         if (options_.progress) options_.progress(done, all);
       }
+    numbers_.complete();
   }
 
   WrittenTexts texts() const {
