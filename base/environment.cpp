@@ -10,6 +10,7 @@
 #include "base/commit.h"
 #include "base/environment_probe.h"
 #include "base/error.h"
+#include "base/system_description.h"
 
 namespace plumb {
 namespace {
@@ -67,6 +68,7 @@ Environment environment() {
   add_build(out);
   MachineProbe machine = probe_machine("/", usable_cores());
   out.machine = std::move(machine.facts);
+  out.machine.emplace_back("timing fingerprint", timing_fingerprint(describe_system()));
   for (std::string& warning : machine.warnings) out.warnings.push_back(std::move(warning));
   return out;
 }

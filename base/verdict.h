@@ -26,10 +26,12 @@ struct Verdict {
   std::string next_step;  ///< what to do about it; empty after a pass
   std::vector<Record> evidence;
   bool required = false;  ///< the experiment demands it: NOT RUN then counts as INCONCLUSIVE
+  std::string excused =
+      {};  ///< why it does not count, such as "waived until 2026-12-31: known"; empty: it does
 };
 
 /// Exit code of a set of verdicts: any FAIL 1, else INCOMPARABLE or INVALID 7, else INCONCLUSIVE
-/// (or a required claim that did not run) 3, else 0.
+/// (or a required claim that did not run) 3, else 0. Those that are excused do not count.
 int exit_code(const std::vector<Verdict>& verdicts);
 
 }  // namespace plumb

@@ -44,5 +44,13 @@ TEST(ExitCode, ARequiredClaimThatDidNotRunIsInconclusive) {
   EXPECT_EQ(exit_code(set), 0);
 }
 
+TEST(ExitCode, LeavesOutWhatIsExcused) {
+  auto set = verdicts({kFail, kInvalid, kInconclusive});
+  set[0].excused = "waived until 2026-12-31: known";
+  EXPECT_EQ(exit_code(set), 7);
+  set[1].excused = "severity warn";
+  EXPECT_EQ(exit_code(set), 3);
+}
+
 }  // namespace
 }  // namespace plumb

@@ -7,7 +7,8 @@ execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH} 
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "cmake --install failed:\n${output}")
 endif()
-set(needed ${BIN}/plumb ${DOC}/LICENSE ${DOC}/THIRD-PARTY.md ${DATA}/plumb/schema/results.schema.json
+set(needed ${BIN}/plumb ${DOC}/LICENSE ${DOC}/THIRD-PARTY.md ${DATA}/plumb/schema/results.schema.json ${DATA}/plumb/schema/baseline.schema.json
+  ${DATA}/plumb/schema/gate.schema.json
   ${DATA}/plumb/tasks/mmlu.json ${DATA}/plumb/questions/smoke.jsonl)
 if(CUDA)
   list(APPEND needed ${LIB}/plumb/libplumb_cuda.so)

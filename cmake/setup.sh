@@ -8,7 +8,7 @@ readonly EXIT_RESOURCE=6  # as the binary's exit codes: something is not there, 
 PACKAGES=(
   ca-certificates git g++ cmake ninja-build pkg-config python3 python3-venv
   nlohmann-json3-dev libpcre2-dev libsentencepiece-dev libcli11-dev libpugixml-dev libboost1.81-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev zlib1g-dev libcurl4-openssl-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libssl-dev zlib1g-dev libcurl4-openssl-dev libsqlite3-dev
 )
 # libtorch is the one in the wheel; its CPU library needs these two CUDA libraries and no other. Arrow, for Parquet, is the
 # C++ library inside pyarrow.

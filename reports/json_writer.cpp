@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "reports/escape.h"
 #include "reports/report.h"
+#include "reports/versioned.h"
 
 namespace plumb::reports {
 namespace {
@@ -47,6 +48,18 @@ Json strings(const std::vector<std::pair<std::string, std::string>>& pairs,
   for (const auto& [key, value] : pairs)
     if (!out.emplace(repair_utf8(key), repair_utf8(value)).second)
       throw Error(ErrorKind::kInvariant, where + ": '" + clean_text(key) + "' is given twice");
+  return out;
+}
+
+/// Groups of facts, as those of the provenance.
+template <typename Groups>
+Json groups_of(const Groups& groups, const std::string& what) {
+  Json out = Json::object();
+  for (const auto& [name, facts] : groups)
+    if (!out.emplace(repair_utf8(name), strings(facts, what + " of '" + clean_text(name) + "'"))
+             .second)
+      throw Error(ErrorKind::kInvariant,
+                  what + ": group '" + clean_text(name) + "' is given twice");
   return out;
 }
 
@@ -121,19 +134,14 @@ std::string lines(const std::vector<Element>& elements) {
 
 std::string to_results_json(const Report& report) {
   return escape_line_separators(
-      text("{\n\"schema_version\": 1,\n\"run\": ", strings(report.run, "run").dump(1),
-           ",\n\"records\": ", lines(report.records), ",\n\"verdicts\": ", lines(report.verdicts),
-           "\n}\n"));
+      text("{\n\"schema_version\": ", kResultsVersion.major, ",\n\"schema_minor\": ",
+           kResultsVersion.minor, ",\n\"run\": ", strings(report.run, "run").dump(1),
+           ",\n\"subject\": ", groups_of(report.subject, "subject").dump(1), ",\n\"records\": ",
+           lines(report.records), ",\n\"verdicts\": ", lines(report.verdicts), "\n}\n"));
 }
 
 std::string to_provenance_json(const Report& report) {
-  Json groups = Json::object();
-  for (const auto& [name, facts] : report.provenance)
-    if (!groups
-             .emplace(repair_utf8(name), strings(facts, "provenance of '" + clean_text(name) + "'"))
-             .second)
-      throw Error(ErrorKind::kInvariant,
-                  "provenance: group '" + clean_text(name) + "' is given twice");
+  Json groups = groups_of(report.provenance, "provenance");
   Json warnings = Json::array();
   for (const std::string& warning : report.warnings) warnings.push_back(repair_utf8(warning));
   const Json out = {{"schema_version", 1},

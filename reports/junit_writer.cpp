@@ -41,9 +41,10 @@ std::string property_value(const Record& record) {
   return out;
 }
 
-/// JUnit's three ways not to pass; none for a pass.
-const char* outcome(VerdictKind kind) {
-  switch (kind) {
+/// JUnit's three ways not to pass; none for a pass. What is excused fails nothing.
+const char* outcome(const Verdict& verdict) {
+  if (!verdict.excused.empty() && verdict.kind != VerdictKind::kPass) return "skipped";
+  switch (verdict.kind) {
     case VerdictKind::kPass:
       return nullptr;
     case VerdictKind::kFail:
@@ -74,10 +75,12 @@ void append_case(pugi::xml_node suite, const Verdict& verdict, const std::string
   if (verdict.required) property("required", "true");
   for (const Record& record : verdict.evidence)
     property(property_name(record), property_value(record));
-  if (const char* element = outcome(verdict.kind)) {
+  if (const char* element = outcome(verdict)) {
     pugi::xml_node node = test.append_child(element);
-    set(node, "message", text(verdict_name(verdict.kind), ": ", verdict.reason));
-    if (verdict.kind == VerdictKind::kFail || verdict.kind == VerdictKind::kInvalid)
+    const std::string excuse = verdict.excused.empty() ? "" : " (" + verdict.excused + ")";
+    set(node, "message", text(verdict_name(verdict.kind), excuse, ": ", verdict.reason));
+    if (verdict.excused.empty() &&
+        (verdict.kind == VerdictKind::kFail || verdict.kind == VerdictKind::kInvalid))
       set(node, "type", std::string(verdict_name(verdict.kind)));
     const std::string body =
         verdict.statement + (verdict.next_step.empty() ? "" : "\nNext: " + verdict.next_step);
@@ -97,7 +100,7 @@ std::string to_junit_xml(const Report& report) {
 
   size_t failures = 0, errors = 0, skipped = 0;
   for (const Verdict& verdict : report.verdicts) {
-    const std::string kind = outcome(verdict.kind) ? outcome(verdict.kind) : "";
+    const std::string kind = outcome(verdict) ? outcome(verdict) : "";
     failures += kind == "failure", errors += kind == "error", skipped += kind == "skipped";
   }
   for (pugi::xml_node node : {suites, suite}) {

@@ -24,6 +24,8 @@ struct Report {
   std::vector<Record> records;
   /// Provenance: groups ("model", "data", "machine", "build", "command") of key and value.
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>> provenance;
+  /// results.json's `subject`: groups of facts that two results must share to be compared.
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>> subject;
   /// results.json's `run` object: times and whatever else may differ between two equal runs.
   std::vector<std::pair<std::string, std::string>> run;
 };
@@ -32,7 +34,7 @@ struct Report {
 /// Every string is untrusted and escaped for its context.
 std::string to_html(const Report& report);
 
-/// results.json: {schema_version, run, records, verdicts}; see schema/results.schema.json. NaN and
+/// results.json: {schema_version, schema_minor, run, subject, records, verdicts}; see schema/results.schema.json. NaN and
 /// infinities cannot occur: Error{kInvariant} names the record.
 std::string to_results_json(const Report& report);
 

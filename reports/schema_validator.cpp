@@ -229,11 +229,4 @@ std::string SchemaValidator::check_alternatives(const Json& schema, const Json& 
   return "";
 }
 
-void validate_results(const std::string& json) {
-  static const SchemaValidator validator(parse_json(results_schema()));
-  const std::string difference = validator.first_difference(parse_json(json));
-  if (!difference.empty())
-    throw Error(ErrorKind::kInput, difference + " (schema of results, version 1)");
-}
-
 }  // namespace plumb::reports

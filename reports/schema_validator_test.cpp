@@ -95,7 +95,8 @@ struct Wrong {
 TEST(ResultsSchema, NamesThePlaceOfEveryKindOfDifference) {
   const Json right = parse_json(to_results_json(demonstration()));
   const std::vector<Wrong> wrongs = {
-      {"version", [](Json& j) { j["schema_version"] = 2; }, "schema_version: found 2, needed 1"},
+      {"version", [](Json& j) { j["schema_version"] = 2; },
+       "schema version 2.1 of a results.json; this release reads 1.x"},
       {"key", [](Json& j) { j["extra"] = 1; }, "extra: is not a known property"},
       {"no records", [](Json& j) { j.erase("records"); }, "records: is missing"},
       {"run", [](Json& j) { j["run"]["seconds"] = 1; },
@@ -126,7 +127,7 @@ TEST(ResultsSchema, NamesThePlaceOfEveryKindOfDifference) {
       {"required", [](Json& j) { j["verdicts"][0]["required"] = "yes"; },
        "verdicts[0].required: found a string"},
       {"not an object", [](Json& j) { j = Json::array(); },
-       "the document: found an array, needed object"},
+       "needed is a results.json that plumb has written"},
   };
   for (const Wrong& wrong : wrongs) {
     Json document = right;

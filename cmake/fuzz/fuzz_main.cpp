@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "harness/answers/fuzz_target.h"
+#include "harness/gate/fuzz_target.h"
 #include "metrics/tasks/tasks_fuzz.h"
 #include "models/fuzz_targets.h"
 #include "reports/fuzz_target.h"
@@ -19,10 +20,12 @@ Feed chosen() {
   const char* const name = std::getenv("PLUMB_FUZZ_TARGET");
   if (name != nullptr && std::string_view(name) == "results") return plumb::reports::fuzz::results;
   if (name != nullptr && std::string_view(name) == "answers") return plumb::harness::fuzz::answers;
+  if (name != nullptr && std::string_view(name) == "baseline")
+    return plumb::harness::fuzz::baseline;
   if (name != nullptr && std::string_view(name) == "tasks") return plumb::metrics::fuzz::tasks;
   for (const auto& [known, feed] : plumb::models::fuzz::kTargets)
     if (name != nullptr && known == name) return feed;
-  std::fputs("PLUMB_FUZZ_TARGET must name a target: results answers tasks", stderr);
+  std::fputs("PLUMB_FUZZ_TARGET must name a target: results answers baseline tasks", stderr);
   for (const auto& target : plumb::models::fuzz::kTargets)
     std::fprintf(stderr, " %s", std::string(target.first).c_str());
   std::fputs("\n", stderr);

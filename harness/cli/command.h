@@ -59,6 +59,8 @@ Command eval_command();
 Command measure_command();
 Command measure_one_command();  ///< hidden: the child process of `measure`
 Command compare_command();
+Command gate_command();
+Command baseline_command();
 Command verify_command();
 Command report_command();
 Command doctor_command();

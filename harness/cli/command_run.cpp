@@ -2,6 +2,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/verdict_output.h"
 #include "harness/experiment/embedded.h"
+#include "harness/gate/history.h"
 #include "harness/pipeline/dry_run.h"
 #include "harness/pipeline/run.h"
 
@@ -23,6 +24,7 @@ std::vector<Flag> flags() {
              {"--documents", "FILE", "validation.documents", "text that the loss is measured on"},
              {"--print-config", "", "", "show every setting and where it came from, then stop"},
              {"--dry-run", "", "", "show bytes, memory and rough times, then stop"},
+             {"--history", "FILE", "", "SQLite file that the run's numbers are appended to"},
              {"--check", "", "", "exit with the verdicts' code"},
              {"--inconclusive", "CODE", "", "with --check, the code of INCONCLUSIVE: 3, 0 or 1"}};
 }
@@ -52,6 +54,15 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
+/// The run stands whatever becomes of the history.
+void append_history(const std::string& file, const std::string& folder, const Console& console) {
+  try {
+    History(file, History::Access::kAppend).append(run_entry(read_run_snapshot(folder), utc_now()));
+  } catch (const Error& error) {
+    console.warn(text("the run stands, but its numbers are not in the history: ", error.what()));
+  }
+}
+
 int run_run(const Arguments& arguments, const Console& console) {
   const int inconclusive = inconclusive_code(arguments);
   Settings settings =
@@ -69,6 +80,8 @@ int run_run(const Arguments& arguments, const Console& console) {
   json["report"] = report;
   console.result(json);
   console.verdicts(verdicts);
+  if (const auto history = arguments.get("--history"))
+    append_history(*history, run.experiment.out, console);
   console.say(printable(report));
   if (run.failure_code != 0) return run.failure_code;
   if (!arguments.has("--check")) return 0;

@@ -14,9 +14,6 @@ namespace plumb::harness {
 
 namespace {
 
-/// Commands that the design names and this release does not have yet.
-const std::vector<std::string> kLater = {"gate", "baseline"};
-
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
   for (const Command& command : commands())
@@ -33,10 +30,6 @@ std::string listed(const std::vector<std::string>& words) {
 void require_known_command(const std::string& word) {
   const auto& all = commands();
   if (std::any_of(all.begin(), all.end(), [&](const Command& c) { return c.name == word; })) return;
-  const bool later = std::find(kLater.begin(), kLater.end(), word) != kLater.end();
-  if (later)
-    throw Error(ErrorKind::kUsage,
-                text("this release has no command '", word, "'; it has ", listed(command_names())));
   const std::string near = nearest(word, command_names());
   throw Error(ErrorKind::kUsage, text("there is no command '", printable(word), "'",
                                       near.empty() ? "" : text(", did you mean '", near, "'?"),
@@ -67,6 +60,7 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
       option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
       // Only these may be given again; elsewhere the second value would silently win.
       if (flag.name == "--set" || flag.name == "--include" || flag.name == "--data" ||
+          flag.name == "--tolerance" || flag.name == "--from" ||
           (flag.name == "--model" && command.name == "sweep"))
         option->allow_extra_args(false)->expected(1, 1000);
     }
@@ -153,10 +147,11 @@ std::string Arguments::require(const std::string& flag) const {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      run_command(),     fetch_command(),       inspect_command(), profile_command(),
-      prune_command(),   heal_command(),        sweep_command(),   eval_command(),
-      measure_command(), measure_one_command(), compare_command(), verify_command(),
-      report_command(),  doctor_command(),      cache_command()};
+      run_command(),      fetch_command(),       inspect_command(), profile_command(),
+      prune_command(),    heal_command(),        sweep_command(),   eval_command(),
+      measure_command(),  measure_one_command(), compare_command(), gate_command(),
+      baseline_command(), verify_command(),      report_command(),  doctor_command(),
+      cache_command()};
   return all;
 }
 

@@ -57,7 +57,8 @@ class Program : public TinyCase {
 TEST_F(Program, RefusesWordsThatItDoesNotKnow) {
   expect_refused({}, 2, "no command was given; plumb has run, fetch");
   expect_refused({"swep"}, 2, "did you mean 'sweep'?");
-  expect_refused({"gate"}, 2, "this release has no command 'gate'");
+  expect_refused({"gate"}, 2, "--baseline is missing");
+  expect_refused({"baseline"}, 2, "action is missing");
   expect_refused(sweep({"--strategie", "simple"}), 2, "did you mean '--strategies'?");
   expect_refused({"sweep", "--n"}, 2, "--n");
   expect_refused(sweep({"--format", "xml"}), 2, "needed human, json or quiet");

@@ -70,6 +70,8 @@ Pairs question_pairs(const Run& run);
 /// The text that was trained on.
 Pairs healing_pairs(const Run& run);
 std::vector<std::pair<std::string, Pairs>> provenance_of(const Run& run);
+/// Groups model, loss, cost, system: what two runs must share to be compared.
+std::vector<std::pair<std::string, Pairs>> subject_of(const Run& run);
 
 /// The whole report of a run.
 reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts);

@@ -109,6 +109,7 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   for (Record& record : healing_records(shown)) report.records.push_back(std::move(record));
   for (Record& record : accuracy_records(run)) report.records.push_back(std::move(record));
   report.provenance = provenance_of(run);
+  report.subject = subject_of(run);
   report.run = run_object(run);
   return report;
 }
