@@ -159,7 +159,8 @@ function(plumb_extra_harness)
   target_link_libraries(plumb_harness PUBLIC CLI11::CLI11)
   target_link_libraries(plumb_harness PRIVATE CURL::libcurl PkgConfig::PCRE2 SQLite::SQLite3 ${CMAKE_DL_LIBS})
   include(Embed)
-  foreach(claim collapse_fractions dense_losses shortgpt_curve shortgpt_mmlu published_starts llama_2_70b)
+  foreach(claim collapse_fractions dense_losses shortgpt_curve shortgpt_mmlu published_starts block_removal_mmlu
+      llama_2_70b)
     plumb_embed(plumb_harness harness::${claim}_json ${CMAKE_SOURCE_DIR}/fixtures/claims/${claim}.json)
   endforeach()
   plumb_embed(plumb_harness harness::default_experiment_json

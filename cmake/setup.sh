@@ -16,6 +16,7 @@ PINS=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 llm-
 # Tests alone: libraries that Plumb's files, ids and reports are held to. With what they need themselves; none needs torch.
 PEERS=(
   huggingface_hub==2.4.0 tokenizers==0.23.3 sentencepiece==0.2.3 tiktoken==0.14.0 gguf==0.19.0 jsonschema==4.26.0
+  scipy==1.17.1
 )
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
@@ -121,7 +122,7 @@ install_peers() {
   export PLUMB_TEST_PYTHON=$PLUMB/python/bin/python
   local stamp="${PEERS[*]}"
   if [[ -f $PLUMB/peers.stamp && $(<"$PLUMB/peers.stamp") == "$stamp" ]] &&
-    "$PLUMB_TEST_PYTHON" -c 'import huggingface_hub, tokenizers' 2>/dev/null; then
+    "$PLUMB_TEST_PYTHON" -c 'import huggingface_hub, tokenizers, scipy' 2>/dev/null; then
     return 0
   fi
   rm -f "$PLUMB/peers.stamp"

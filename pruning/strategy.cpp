@@ -45,6 +45,10 @@ Choice simple(int64_t n, const StrategyInputs& inputs) {
   return {run_of_blocks(inputs.block_count - 1 - n, n), "the deepest blocks but the last one"};
 }
 
+Choice deepest(int64_t n, const StrategyInputs& inputs) {
+  return {run_of_blocks(inputs.block_count - n, n), "the deepest blocks, the last one among them"};
+}
+
 Choice random(int64_t n, const StrategyInputs& inputs) {
   Rng rng(inputs.seed, static_cast<uint64_t>(n));
   const uint64_t first = rng.below(static_cast<uint64_t>(inputs.block_count - n + 1));
@@ -80,9 +84,10 @@ struct Strategy {
   Choice (*choose)(int64_t n, const StrategyInputs& inputs);
 };
 
-const std::array<Strategy, 5>& table() {
-  static const std::array<Strategy, 5> rows{{{"similarity", similarity},
+const std::array<Strategy, 6>& table() {
+  static const std::array<Strategy, 6> rows{{{"similarity", similarity},
                                              {"simple", simple},
+                                             {"deepest", deepest},
                                              {"random", random},
                                              {"block-influence", block_influence},
                                              {"explicit", explicit_list}}};
@@ -118,7 +123,7 @@ PruningPlan make_plan(const std::string& strategy, int64_t n, const StrategyInpu
 
 std::span<const std::string> strategy_names() {
   static const auto names = [] {
-    std::array<std::string, 5> all;
+    std::array<std::string, 6> all;
     std::transform(table().begin(), table().end(), all.begin(),
                    [](const Strategy& strategy) { return strategy.name; });
     return all;

@@ -22,6 +22,7 @@ struct StrategyInputs {
 ///
 ///     similarity       [l*(n), l*(n) + n): l* is the smallest l with the least mean distance
 ///     simple           [L-1-n, L-1): the deepest blocks but the last one
+///     deepest          [L-n, L): the deepest blocks, the last one among them
 ///     random           contiguous, start uniform over 0..L-n, a function of seed and n alone
 ///     block-influence  the n blocks of least influence, ties to the deeper block
 ///     explicit         the listed blocks; n must be their number

@@ -76,6 +76,15 @@ TEST_P(Strategies, BlockInfluenceKeepsNoBlockOfLessInfluence) {
   }
 }
 
+TEST_P(Strategies, DeepestIsSimpleMovedToTheEnd) {
+  for (int64_t n = 1; n < kBlocks; ++n) {
+    const auto simple = make_plan("simple", n, {kBlocks, nullptr, 0, {}});
+    const auto deepest = make_plan("deepest", n, {kBlocks, nullptr, 0, {}});
+    EXPECT_EQ(*deepest.first(), *simple.first() + 1);
+    EXPECT_EQ(deepest.removed.back(), kBlocks - 1);
+  }
+}
+
 TEST_P(Strategies, RandomIsAFunctionOfSeedAndN) {
   for (int64_t n = 1; n < kBlocks; ++n) {
     const StrategyInputs inputs{kBlocks, nullptr, GetParam(), {}};

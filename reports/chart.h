@@ -27,6 +27,9 @@ Drawing draw(const LineFigure& figure, const std::string& id);
 /// x [0, columns).
 Drawing draw(const HeatFigure& figure, const std::string& id);
 
+/// Error{kInvariant} for no block, or a removed one that is not ascending or not there.
+Drawing draw(const PlanFigure& figure, const std::string& id);
+
 /// Opens the `svg` with its title and desc.
 void open_svg(Markup& out, const std::string& id, double width, double height,
               const std::string& title, const std::string& description);

@@ -112,6 +112,44 @@ std::string escape_markup(std::string_view bytes) {
   return out;
 }
 
+std::string escape_markdown(std::string_view bytes) {
+  constexpr std::string_view kBreak = "\xE2\x80\x8B";
+  const std::string clean = clean_text(bytes);
+  std::string out;
+  for (size_t i = 0; i < clean.size(); ++i) {
+    const char c = clean[i];
+    const auto follows = [&](std::string_view word) {
+      return std::string_view(clean).substr(i).starts_with(word);
+    };
+    if (c == '\n' || c == '\r' || c == '\t' || follows("\u2028") || follows("\u2029")) {
+      out += ' ';
+      if (c != '\n' && c != '\r' && c != '\t') i += 2;
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '@' || c == '#' || follows("://") || follows("www.")) {
+      out += c;  // an address is cut behind its first sign
+      out += kBreak;
+    } else {
+      if (std::string_view("\\`*_{}[]()|~!^$").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string quote_sql(std::string_view bytes) {
+  std::string out = "'";
+  for (const char c : clean_text(bytes)) {
+    if (c == '\'') out += '\'';
+    out += c;
+  }
+  return out + "'";
+}
+
 std::string escape_line_separators(std::string_view json) {
   std::string out;
   out.reserve(json.size());

@@ -23,6 +23,14 @@ std::string clean_text(std::string_view bytes);
 /// attributes alike.
 std::string escape_markup(std::string_view bytes);
 
+/// One line of Markdown text that shows `bytes` as they are: no markup, HTML, cell of a table, mention,
+/// reference to an issue, or address that becomes a link. A zero-width space stands where a backslash
+/// would not help.
+std::string escape_markdown(std::string_view bytes);
+
+/// A string literal of standard SQL.
+std::string quote_sql(std::string_view bytes);
+
 /// JSON text that may also stand inside a script: U+2028 and U+2029, which older JavaScript takes
 /// for line ends, as \u escapes. `json` is well-formed JSON, where these can stand in strings only.
 std::string escape_line_separators(std::string_view json);

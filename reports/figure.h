@@ -74,6 +74,21 @@ struct HeatFigure {
   std::string mark_label = {};  ///< what a marked cell is, for the key: "l*, the least of its row"
 };
 
+/// Blocks of a model in a row, those that a plan removes among them.
+struct PlanRow {
+  std::string label = {};
+  std::vector<int> removed = {};  ///< ascending, each in 0..blocks - 1
+};
+
+/// Which blocks go and how what stays is joined: one row of `blocks` for each plan.
+struct PlanFigure {
+  std::string id = {};
+  std::string title = {};
+  std::string caption = {};
+  int blocks = 0;
+  std::vector<PlanRow> rows = {};
+};
+
 struct Table {
   std::string id = {};
   std::string title = {};

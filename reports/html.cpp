@@ -14,7 +14,7 @@ void write_head(Markup& out, const Report& report) {
   out.open("head").line();
   out.leaf("meta", {{"charset", "utf-8"}}).line();
   out.leaf("meta", {{"http-equiv", "Content-Security-Policy"},
-                    {"content", content_security_policy(style_sheet())}})
+                    {"content", content_security_policy(style_sheet(), page_script())}})
       .line();
   out.leaf("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}})
       .line();
@@ -38,11 +38,16 @@ void write_header(Markup& out, const Report& report) {
     out.close().line();
   }
   out.open("nav", {{"aria-label", "Sections"}});
-  out.element("a", {{"href", "#verdicts"}}, "Verdicts");
-  if (!report.figures.empty()) out.text(" ").element("a", {{"href", "#figures"}}, "Figures");
-  if (!report.warnings.empty()) out.text(" ").element("a", {{"href", "#limits"}}, "Limits");
-  if (!report.provenance.empty())
-    out.text(" ").element("a", {{"href", "#provenance"}}, "Provenance");
+  const auto link = [&](bool there, const char* section, const char* name) {
+    if (there) out.text(" ").element("a", {{"href", text("#", section)}}, name);
+  };
+  link(true, "verdicts", "Verdicts");
+  link(has_drawings(report), "figures", "Figures");
+  link(!report.verdicts.empty(), "claims", "Claims");
+  link(has_tables(report), "tables", "Tables");
+  link(!report.method.empty(), "method", "Method");
+  link(!report.warnings.empty(), "limits", "Limits");
+  link(!report.provenance.empty(), "provenance", "Provenance");
   out.close().close().line();
 }
 
@@ -52,6 +57,20 @@ void write_limits(Markup& out, const Report& report) {
   out.element("h2", {{"id", "limits-heading"}}, "What limits these numbers").line();
   out.open("ul", {{"class", "note-list"}}).line();
   for (const std::string& warning : report.warnings) out.element("li", warning).line();
+  out.close().close().line();
+}
+
+void write_method(Markup& out, const Report& report) {
+  if (report.method.empty()) return;
+  out.open("section", {{"id", "method"}, {"aria-labelledby", "method-heading"}});
+  out.element("h2", {{"id", "method-heading"}}, "Method").line();
+  out.open("div", {{"class", "method"}}).line();
+  for (const Chapter& chapter : report.method) {
+    out.open("section").element("h3", chapter.title).line();
+    for (const Paragraph& paragraph : chapter.paragraphs)
+      out.element("p", {{"class", paragraph.formula ? "formula" : "words"}}, paragraph.text).line();
+    out.close().line();
+  }
   out.close().close().line();
 }
 
@@ -71,7 +90,9 @@ void write_provenance(Markup& out, const Report& report) {
 }  // namespace
 
 Ids::Ids() {
-  for (const char* section : {"verdicts", "figures", "limits", "provenance"}) claim(section);
+  for (const char* section :
+       {"verdicts", "figures", "claims", "tables", "method", "limits", "provenance"})
+    claim(section);
 }
 
 std::string Ids::claim(const std::string& wanted) {
@@ -101,8 +122,12 @@ std::string to_html(const Report& report) {
   out.open("body").line();
   write_header(out, report);
   out.open("main").line();
-  write_verdicts(out, report.verdicts, ids);
+  const std::vector<Judged> judged = in_order(report.verdicts, ids);
+  write_verdicts(out, report, judged);
   write_figures(out, report, ids);
+  write_claims(out, judged);
+  write_tables(out, report, ids);
+  write_method(out, report);
   write_limits(out, report);
   write_provenance(out, report);
   out.close().line();
@@ -110,7 +135,10 @@ std::string to_html(const Report& report) {
       "p", text("Every number of this page, with all its digits and samples, is in ",
                 "results.json beside it: ", report.records.size(), " records. ",
                 "The verdicts are in junit.xml as well."));
-  out.close().line().close().line().close().line();
+  out.close().line();
+  // Last, so that it finds the tables; where it may not run, nothing is missing.
+  out.open("script").raw(page_script()).close().line();
+  out.close().line().close().line();
   return out.str();
 }
 

@@ -89,8 +89,25 @@ void write_data(Markup& out, const HeatFigure& figure) {
   out.close().close().close().close();
 }
 
-template <typename Figure>
-void write_figure(Markup& out, const Figure& figure, const std::string& css_class, Ids& ids) {
+void write_data(Markup& out, const PlanFigure& figure) {
+  open_data(out, figure.title, figure.rows.size(), "plan");
+  out.open("thead").open("tr");
+  for (const char* head : {"plan", "what goes and how the rest is joined"})
+    out.element("th", {{"scope", "col"}}, head);
+  for (const char* head : {"removed", "of blocks"})
+    out.element("th", {{"scope", "col"}, {"class", "number"}}, head);
+  out.close().close().open("tbody");
+  for (const PlanRow& row : figure.rows) {
+    out.open("tr").element("th", {{"scope", "row"}}, row.label);
+    out.element("td", reconnection(row, figure.blocks));
+    out.element("td", {{"class", "number"}}, text(row.removed.size()));
+    out.element("td", {{"class", "number"}}, text(figure.blocks)).close().line();
+  }
+  out.close().close().close().close();
+}
+
+template <typename Drawn>
+void write_figure(Markup& out, const Drawn& figure, const std::string& css_class, Ids& ids) {
   const std::string id = ids.claim(figure.id);
   out.open("figure", {{"id", id}, {"class", css_class}}).element("h3", figure.title).line();
   const Drawing drawing = draw(figure, id);
@@ -106,6 +123,9 @@ void write_figure(Markup& out, const LineFigure& figure, Ids& ids) {
 }
 void write_figure(Markup& out, const HeatFigure& figure, Ids& ids) {
   write_figure(out, figure, "heat-figure", ids);
+}
+void write_figure(Markup& out, const PlanFigure& figure, Ids& ids) {
+  write_figure(out, figure, "plan-figure", ids);
 }
 
 void write_figure(Markup& out, const Table& table, Ids& ids) {
@@ -136,16 +156,35 @@ void write_figure(Markup& out, const Table& table, Ids& ids) {
   out.close().line();
 }
 
+bool is_table(const Figure& figure) { return std::holds_alternative<Table>(figure); }
+
+void write_section(Markup& out, const Report& report, const std::string& id, const char* heading,
+                   bool tables, Ids& ids) {
+  out.open("section", {{"id", id}, {"aria-labelledby", id + "-heading"}});
+  out.element("h2", {{"id", id + "-heading"}}, heading).line();
+  out.open("div", {{"class", "figures"}}).line();
+  for (const Figure& figure : report.figures)
+    if (is_table(figure) == tables)
+      std::visit([&](const auto& one) { write_figure(out, one, ids); }, figure);
+  out.close().close().line();
+}
+
 }  // namespace
 
+bool has_tables(const Report& report) {
+  return std::any_of(report.figures.begin(), report.figures.end(), is_table);
+}
+
+bool has_drawings(const Report& report) {
+  return !std::all_of(report.figures.begin(), report.figures.end(), is_table);
+}
+
 void write_figures(Markup& out, const Report& report, Ids& ids) {
-  if (report.figures.empty()) return;
-  out.open("section", {{"id", "figures"}, {"aria-labelledby", "figures-heading"}});
-  out.element("h2", {{"id", "figures-heading"}}, "Figures").line();
-  out.open("div", {{"class", "figures"}}).line();
-  for (const auto& figure : report.figures)
-    std::visit([&](const auto& one) { write_figure(out, one, ids); }, figure);
-  out.close().close().line();
+  if (has_drawings(report)) write_section(out, report, "figures", "Figures", false, ids);
+}
+
+void write_tables(Markup& out, const Report& report, Ids& ids) {
+  if (has_tables(report)) write_section(out, report, "tables", "Tables", true, ids);
 }
 
 }  // namespace plumb::reports

@@ -24,8 +24,27 @@ class Ids {
   std::set<std::string> taken_;
 };
 
-void write_verdicts(Markup& out, const std::vector<Verdict>& verdicts, Ids& ids);
+/// The claims of a page in the order in which a reader wants to see them, each with the id of its
+/// detail.
+struct Judged {
+  const Verdict* verdict;
+  std::string id;
+};
+std::vector<Judged> in_order(const std::vector<Verdict>& verdicts, Ids& ids);
+
+/// A line for each claim, with a link to its detail.
+void write_verdicts(Markup& out, const Report& report, const std::vector<Judged>& judged);
+/// What was claimed and how it is tested, the numbers, and what to do next.
+void write_claims(Markup& out, const std::vector<Judged>& judged);
 void write_figures(Markup& out, const Report& report, Ids& ids);
+void write_tables(Markup& out, const Report& report, Ids& ids);
+bool has_drawings(const Report& report);
+bool has_tables(const Report& report);
+
+/// "12-18", or "3;7-9".
+std::string ranges(const std::vector<int>& numbers);
+/// What a plan does, in words.
+std::string reconnection(const PlanRow& row, int blocks);
 
 /// Opens a box that scrolls sideways by itself, reachable by keyboard and named for screen readers.
 void open_scroll(Markup& out, const std::string& name);

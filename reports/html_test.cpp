@@ -29,9 +29,12 @@ class Page : public ::testing::Test {
   pugi::xml_document document_;
 };
 
-TEST_F(Page, AsksTheNetworkForNothingAndRunsNothing) {
-  for (const char* name : {"script", "link", "img", "iframe", "object", "embed", "audio", "video",
-                           "use", "image", "foreignObject", "base", "form"})
+TEST_F(Page, AsksTheNetworkForNothingAndRunsItsOwnScriptAlone) {
+  ASSERT_EQ(all("script").size(), 1u);
+  EXPECT_EQ(all("script")[0].child_value(), page_script());
+  EXPECT_EQ(page_script().find_first_of("<&"), std::string::npos);  // in HTML as in XML
+  for (const char* name : {"link", "img", "iframe", "object", "embed", "audio", "video", "use",
+                           "image", "foreignObject", "base", "form"})
     EXPECT_TRUE(all(name).empty()) << name;
   std::string without_namespaces = html_;
   for (const char* name : {"http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg"})
@@ -41,7 +44,7 @@ TEST_F(Page, AsksTheNetworkForNothingAndRunsNothing) {
     EXPECT_EQ(without_namespaces.find(scheme), std::string::npos) << scheme;
 }
 
-TEST_F(Page, HasAPolicyThatAllowsItsOwnStyleAndNothingElse) {
+TEST_F(Page, HasAPolicyThatAllowsItsOwnStyleAndScriptAndNothingElse) {
   ASSERT_EQ(all("style").size(), 1u);
   std::string policy;
   for (const pugi::xml_node& meta : all("meta"))
@@ -51,7 +54,8 @@ TEST_F(Page, HasAPolicyThatAllowsItsOwnStyleAndNothingElse) {
   EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
   EXPECT_THAT(policy, HasSubstr("style-src 'sha256-" + base64_of_hex(sha256_hex(style)) + "'"));
   EXPECT_EQ(policy.find("unsafe"), std::string::npos);
-  EXPECT_EQ(policy.find("script-src"), std::string::npos);  // default-src 'none' holds for it
+  const std::string script = all("script")[0].child_value();
+  EXPECT_THAT(policy, HasSubstr("script-src 'sha256-" + base64_of_hex(sha256_hex(script)) + "';"));
 }
 
 TEST_F(Page, IsTheSameBytesEachTime) { EXPECT_EQ(to_html(demonstration()), html_); }
@@ -92,7 +96,7 @@ TEST_F(Page, LinksOnlyToWhatIsThere) {
 
 TEST_F(Page, GivesEveryDrawingANameADescriptionAndItsNumbers) {
   const auto drawings = all("svg");
-  EXPECT_EQ(drawings.size(), 5u);
+  EXPECT_EQ(drawings.size(), 6u);
   for (const pugi::xml_node& svg : drawings) {
     EXPECT_STREQ(svg.attribute("role").value(), "img");
     EXPECT_STRNE(svg.child("title").child_value(), "");
@@ -144,7 +148,7 @@ TEST(Ids, KeepFiguresOfOneNameApart) {
   Report report = demonstration();
   report.figures.push_back(report.figures[0]);
   report.figures.push_back(report.figures[2]);
-  std::get<HeatFigure>(report.figures[0]).id = "verdicts";  // a section's
+  std::get<PlanFigure>(report.figures[0]).id = "verdicts";  // a section's
   pugi::xml_document document;
   testing::parse(to_html(report), document);
   std::set<std::string> ids;

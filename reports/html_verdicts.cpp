@@ -71,8 +71,17 @@ void write_evidence(Markup& out, const Verdict& verdict) {
   out.close().close().close().close().line();
 }
 
-void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
+void write_badge(Markup& out, const Verdict& verdict) {
   const Badge& badge = kBadges[rank(verdict.kind)];
+  out.open("span", {{"class", text("badge ", badge.css_class)}});
+  out.element("i", {{"aria-hidden", "true"}}, badge.sign).text(verdict_name(verdict.kind)).close();
+}
+
+std::string title_of(const Verdict& verdict) {
+  return verdict.title.empty() ? verdict.claim : verdict.title;
+}
+
+void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
   // Roles said aloud: on narrow screens the rows are laid out as blocks, and browsers then forget
   // that they are rows.
   out.open("tr", {{"id", id},
@@ -80,12 +89,11 @@ void write_row(Markup& out, const Verdict& verdict, const std::string& id) {
                   {"data-claim", verdict.claim},
                   {"data-verdict", std::string(verdict_name(verdict.kind))}});
   out.open("td", {{"class", "which"}, {"role", "cell"}});
-  out.open("span", {{"class", text("badge ", badge.css_class)}});
-  out.element("i", {{"aria-hidden", "true"}}, badge.sign).text(verdict_name(verdict.kind)).close();
+  write_badge(out, verdict);
   if (verdict.required) out.element("span", {{"class", "required"}}, "required");
   out.close();
   out.open("th", {{"class", "claim"}, {"role", "rowheader"}, {"scope", "row"}});
-  out.element("strong", verdict.title.empty() ? verdict.claim : verdict.title);
+  out.element("strong", title_of(verdict));
   if (!verdict.statement.empty()) out.element("span", {{"class", "statement"}}, verdict.statement);
   if (!verdict.source.empty())
     out.element("span", {{"class", "source"}}, "Source: " + verdict.source);
@@ -119,26 +127,48 @@ std::string shown_interval(const Record& record) {
   return readable(record.interval->low) + " to " + readable(record.interval->high);
 }
 
-void write_verdicts(Markup& out, const std::vector<Verdict>& verdicts, Ids& ids) {
+std::vector<Judged> in_order(const std::vector<Verdict>& verdicts, Ids& ids) {
+  std::vector<Judged> order;
+  for (const Verdict& verdict : verdicts)
+    order.push_back({&verdict, ids.claim("claim-" + verdict.claim)});
+  std::stable_sort(order.begin(), order.end(), [](const Judged& a, const Judged& b) {
+    return rank(a.verdict->kind) < rank(b.verdict->kind);
+  });
+  return order;
+}
+
+void write_verdicts(Markup& out, const Report& report, const std::vector<Judged>& judged) {
   out.open("section", {{"id", "verdicts"}, {"aria-labelledby", "verdicts-heading"}});
   out.element("h2", {{"id", "verdicts-heading"}}, "Verdicts").line();
-  if (verdicts.empty()) {
+  if (!report.findings.empty()) {
+    out.open("ul", {{"class", "findings"}}).line();
+    for (const std::string& finding : report.findings) out.element("li", finding).line();
+    out.close().line();
+  }
+  if (judged.empty()) {
     out.element("p", {{"class", "summary"}}, "No claim was examined in this run.").close().line();
     return;
   }
-  out.element("p", {{"class", "summary"}}, summary(verdicts)).line();
-  std::vector<const Verdict*> order;
-  for (const Verdict& verdict : verdicts) order.push_back(&verdict);
-  std::stable_sort(order.begin(), order.end(), [](const Verdict* a, const Verdict* b) {
-    return rank(a->kind) < rank(b->kind);
-  });
+  out.element("p", {{"class", "summary"}}, summary(report.verdicts)).line();
+  out.open("ul", {{"class", "verdict-list"}}).line();
+  for (const auto& [verdict, id] : judged) {
+    out.open("li");
+    write_badge(out, *verdict);
+    out.text(" ").element("a", {{"href", "#" + id}}, title_of(*verdict)).close().line();
+  }
+  out.close().close().line();
+}
+
+void write_claims(Markup& out, const std::vector<Judged>& judged) {
+  if (judged.empty()) return;
+  out.open("section", {{"id", "claims"}, {"aria-labelledby", "claims-heading"}});
+  out.element("h2", {{"id", "claims-heading"}}, "Claims in detail").line();
   out.open("table", {{"class", "verdicts"}, {"role", "table"}});
   out.open("thead", {{"role", "rowgroup"}}).open("tr", {{"role", "row"}});
-  for (const char* head : {"Verdict", "Claim", "Why", "Next step"})
+  for (const char* head : {"Verdict", "Claim and test", "What was found", "Next step"})
     out.element("th", {{"scope", "col"}, {"role", "columnheader"}}, head);
   out.close().close().line().open("tbody", {{"role", "rowgroup"}}).line();
-  for (const Verdict* verdict : order)
-    write_row(out, *verdict, ids.claim("claim-" + verdict->claim));
+  for (const auto& [verdict, id] : judged) write_row(out, *verdict, id);
   out.close().close().close().line();
 }
 

@@ -48,6 +48,15 @@ border-top:1px solid var(--hair);padding-top:20px}
 .headline dd{margin:0;font-size:25px;line-height:1.25;font-variant-numeric:tabular-nums;
 font-family:"Iowan Old Style","Palatino Linotype",Palatino,"Book Antiqua",Georgia,serif;overflow-wrap:anywhere}
 .summary{color:var(--soft)}
+.findings{padding-left:1.1em;max-width:76ch;margin:0 0 18px}.findings li{margin:6px 0}
+.verdict-list{list-style:none;margin:14px 0 0;padding:0;display:grid;gap:9px 32px;
+grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr))}
+.verdict-list li{display:grid;grid-template-columns:9.6em 1fr;gap:10px;align-items:baseline;line-height:1.4}
+.verdict-list .badge{justify-self:start}
+.method{columns:2 440px;column-gap:56px}.method section{break-inside:avoid;margin-bottom:26px}
+.method h3{font-size:18px;margin-bottom:6px}.method p{font-size:15px}
+.formula{font-family:"Cambria Math","STIX Two Math","Latin Modern Math",Georgia,serif;padding-left:1.2em;
+border-left:2px solid var(--hair);overflow-wrap:anywhere}
 .note-list{padding-left:1.1em;max-width:76ch}.note-list li{margin:5px 0}
 footer{color:var(--soft);font-size:13px;margin-top:64px;padding-top:16px;padding-bottom:48px}
 code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
@@ -70,6 +79,10 @@ th{font-weight:600;text-align:left;vertical-align:bottom;color:var(--soft);font-
 th,td{padding:6px 18px 6px 0}
 td{vertical-align:top;border-top:1px solid var(--hair)}
 thead th{padding-bottom:5px}
+th button{all:unset;cursor:pointer;font:inherit;color:inherit}
+th button:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:2px}
+th button:hover{color:var(--ink)}
+th[aria-sort] button::after{content:" \2191"}th[aria-sort=descending] button::after{content:" \2193"}
 tbody th{border-top:1px solid var(--hair);color:var(--ink);vertical-align:top}
 .number{text-align:right;white-space:nowrap}
 caption{caption-side:top;text-align:left;color:var(--soft);padding-bottom:6px;font-size:13px}
@@ -102,6 +115,7 @@ h1{font-size:28px}h2{margin-top:48px}.headline{gap:16px 20px}
 .verdicts>tbody>tr{border-top:1px solid var(--hair);padding:14px 0}
 .verdicts>tbody>tr>td,.verdicts>tbody>tr>th{border:0;padding:3px 0}
 .verdicts .which,.verdicts .claim,.verdicts .next{width:auto}
+.verdict-list li{grid-template-columns:1fr;gap:3px}
 .verdicts .next:not(:empty)::before{content:"Next: ";color:var(--soft)}
 .groups dl{grid-template-columns:1fr}.groups dd{margin-bottom:6px}}
 )css";
@@ -114,6 +128,8 @@ figure h3{margin-bottom:10px}
 figcaption{color:var(--soft);font-size:14px;line-height:1.5;margin-top:10px;max-width:70ch}
 figcaption p{margin:0 0 6px}
 figure>.scroll{overflow-y:hidden}
+.plan-figure .kept{fill:var(--s0)}.plan-figure .gone{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:3 2}
+.reconnection{fill:none;stroke:var(--s1);stroke-width:1.5}.arrow{fill:var(--s1)}
 svg{display:block;width:100%;min-width:500px;height:auto;font-family:system-ui,"Segoe UI","Helvetica Neue",Arial,sans-serif}
 svg text{font-size:12px;fill:var(--ink);font-variant-numeric:tabular-nums lining-nums}
 svg .tick,svg .note{fill:var(--soft)}
@@ -141,6 +157,39 @@ h2{break-after:avoid}figure,.verdicts tr,.groups section{break-inside:avoid}svg{
 .badge,.region,.interval,.cell rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 )css";
 
+// A cell's number is what its text begins with, spaces between its digits and a unit of bytes
+// counted; others are compared as words. Equal ones stay in order.
+constexpr std::string_view kScript = R"js(
+'use strict';
+for (const table of document.querySelectorAll('figure table')) {
+  const head = table.tHead, body = table.tBodies[0];
+  if (!head || !body || 3 > body.rows.length) continue;
+  [...head.rows[0].cells].forEach((cell, column) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.append(...cell.childNodes);
+    cell.append(button);
+    button.addEventListener('click', () => {
+      const down = cell.getAttribute('aria-sort') === 'ascending';
+      for (const other of head.rows[0].cells) other.removeAttribute('aria-sort');
+      cell.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+      const key = row => (row.cells[column] ? row.cells[column].textContent.trim() : '');
+      const bytes = {kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12};
+      const number = row => {
+        const found = key(row).replace(/(\d)\s(?=\d{3})/g, '$1').replace('\u2212', '-').match(/^(-?[\d.]+(?:e[-+]?\d+)?)\s?(\w*)/);
+        return found ? Number(found[1]) * (bytes[found[2]] || 1) : NaN;
+      };
+      const order = (a, b) => {
+        const x = number(a), y = number(b);
+        if (isNaN(x) || isNaN(y)) return isNaN(x) === isNaN(y) ? key(a).localeCompare(key(b)) : isNaN(x) ? 1 : -1;
+        return x - y;
+      };
+      body.append(...[...body.rows].sort((a, b) => (down ? -order(a, b) : order(a, b))));
+    });
+  });
+}
+)js";
+
 uint32_t nibble(char digit) {
   if (digit >= '0' && digit <= '9') return static_cast<uint32_t>(digit - '0');
   if (digit >= 'a' && digit <= 'f') return static_cast<uint32_t>(digit - 'a' + 10);
@@ -152,6 +201,11 @@ uint32_t nibble(char digit) {
 const std::string& style_sheet() {
   static const std::string sheet = text(kColours, kPage, kTables, kFigures);
   return sheet;
+}
+
+const std::string& page_script() {
+  static const std::string script(kScript);
+  return script;
 }
 
 std::string base64_of_hex(std::string_view digits) {
@@ -172,9 +226,12 @@ std::string base64_of_hex(std::string_view digits) {
   return out;
 }
 
-std::string content_security_policy(std::string_view style) {
-  return "default-src 'none'; style-src 'sha256-" + base64_of_hex(sha256_hex(style)) +
-         "'; img-src data:; base-uri 'none'; form-action 'none'";
+std::string content_security_policy(std::string_view style, std::string_view script) {
+  const auto hash = [](std::string_view text) {
+    return "'sha256-" + base64_of_hex(sha256_hex(text)) + "'";
+  };
+  return "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+         "; img-src data:; base-uri 'none'; form-action 'none'";
 }
 
 }  // namespace plumb::reports

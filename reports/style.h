@@ -9,9 +9,13 @@ namespace plumb::reports {
 /// no @import.
 const std::string& style_sheet();
 
-/// Content-Security-Policy of a page whose only inline resource is `style`: nothing may load,
-/// nothing may run.
-std::string content_security_policy(std::string_view style);
+/// Makes the headings of tables buttons that sort. No '<' and no '&', as the style sheet; asks for
+/// nothing, writes no markup. A page without it lacks nothing else.
+const std::string& page_script();
+
+/// Content-Security-Policy of a page whose only inline resources are `style` and `script`: nothing
+/// may load, nothing else may run.
+std::string content_security_policy(std::string_view style, std::string_view script);
 
 /// RFC 4648 with padding, of the bytes that `digits` spell in hexadecimal. Error{kInvariant} for
 /// anything else.

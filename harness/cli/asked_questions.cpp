@@ -50,7 +50,7 @@ Data data_of(const Arguments& arguments, const std::vector<std::string>& tasks) 
 std::vector<Flag> plan_flags() {
   return {{"--plans", "FILE", "", "plans.csv of `plumb profile` for the strategy similarity"},
           {"--strategies", "LIST", "sweep.strategies",
-           "similarity, simple, random, block-influence; default similarity,simple"},
+           "similarity, simple, deepest, random, block-influence; default similarity,simple"},
           {"--n", "RANGE", "sweep.n", "blocks removed, such as 0-28 or 0-28:2; default 0..L-2"},
           {"--special-tokens", "", "special_tokens", "add BOS or EOS as the tokenizer says"},
           {"--fresh", "", "",

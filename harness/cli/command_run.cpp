@@ -16,7 +16,7 @@ std::vector<Flag> flags() {
   return model_flags() +
          std::vector<Flag>{
              {"--strategies", "LIST", "sweep.strategies",
-              "similarity, simple, random, block-influence"},
+              "similarity, simple, deepest, random, block-influence"},
              {"--n", "RANGE", "sweep.n", "blocks removed in the sweep, such as 0-28"},
              {"--positions", "P", "sweep.positions", "loss at P random positions; 0: all"},
              {"--calibration", "FILE", "calibration.documents",

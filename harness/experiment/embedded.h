@@ -11,6 +11,7 @@ std::string_view dense_losses_json();
 std::string_view shortgpt_curve_json();
 std::string_view shortgpt_mmlu_json();
 std::string_view published_starts_json();
+std::string_view block_removal_mmlu_json();
 std::string_view llama_2_70b_json();
 std::string_view default_experiment_json();
 

@@ -186,6 +186,7 @@ Experiment make_experiment(Settings& settings) {
   e.validation = text_choice(settings, "validation");
   e.strategies = settings.list_of("sweep.strategies");
   e.sweep_n = settings.text_of("sweep.n");
+  e.deepest = settings.switch_of("sweep.deepest");
   e.positions = settings.count_of("sweep.positions");
   e.questions = {settings.list_of("questions.tasks"), settings.text_of("questions.data"),
                  settings.count_of("questions.limit"), settings.count_of("questions.sample")};
@@ -207,6 +208,16 @@ std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_co
   if (!experiment.sweep_n.empty()) return counts(experiment.sweep_n, "sweep.n", block_count - 1);
   std::vector<int64_t> values;
   for (int64_t n = 0; n <= std::max<int64_t>(0, block_count - 2); ++n) values.push_back(n);
+  return values;
+}
+
+std::vector<int64_t> deepest_counts(const Experiment& experiment, int64_t block_count) {
+  std::vector<int64_t> values;
+  const auto& named = experiment.strategies;
+  if (!experiment.deepest || std::find(named.begin(), named.end(), "deepest") != named.end())
+    return values;
+  for (const int64_t n : sweep_counts(experiment, block_count))
+    if (n > 0 && 4 * n <= block_count) values.push_back(n);
   return values;
 }
 

@@ -70,6 +70,7 @@ struct Experiment {
   TextChoice validation;
   std::vector<std::string> strategies;
   std::string sweep_n;  ///< as given; see sweep_counts
+  bool deepest = false;  ///< see deepest_counts
   int64_t positions = 0;
   QuestionSet questions;
   HealChoice heal;
@@ -98,6 +99,8 @@ Experiment make_experiment(Settings& settings);
 /// range when one is out of it.
 std::vector<int64_t> sweep_counts(const Experiment& experiment, int64_t block_count);
 std::vector<int64_t> cost_counts(const Experiment& experiment, int64_t block_count);
+/// The values of n for which a run also removes the deepest blocks, the last one among them, beside its strategies.
+std::vector<int64_t> deepest_counts(const Experiment& experiment, int64_t block_count);
 /// The values of n whose plans are healed: those of heal.n that are in the sweep, as healed losses are compared with its. The others
 /// in words, or empty: a warning, as an experiment is run with narrower sweeps and with smaller models.
 std::vector<int64_t> heal_counts(const Experiment& experiment, int64_t block_count);

@@ -30,6 +30,8 @@ const std::vector<Setting>& known_settings() {
       {"validation.limit", kCount, 24, 1, "how many documents"},
       {"sweep.strategies", kList, {"similarity", "simple"}, 0, "which plans are compared"},
       {"sweep.n", kText, "", 0, "blocks removed, such as 0-28 or 0-28:2; empty: 0..L-2"},
+      {"sweep.deepest", kSwitch, false, 0,
+       "of the run, also without the deepest n blocks, the last one among them, for n up to L/4"},
       {"sweep.positions", kCount, 0, 0, "predicted positions per document; 0: all"},
       {"questions.tasks", kList, nlohmann::ordered_json::array(), 0,
        "tasks whose questions every plan answers: smoke, mmlu, boolq, ... or task files (.json)"},

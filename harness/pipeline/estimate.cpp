@@ -93,7 +93,7 @@ std::vector<pruning::PruningPlan> likely_plans(const Experiment& experiment, int
   inputs.seed = experiment.seed;
   for (const std::string& strategy : experiment.strategies)
     for (const int64_t n : sweep_counts(experiment, block_count)) {
-      if (strategy == "simple" || strategy == "random") {
+      if (strategy == "simple" || strategy == "deepest" || strategy == "random") {
         plans.push_back(pruning::make_plan(strategy, n, inputs));
         continue;
       }
@@ -102,6 +102,8 @@ std::vector<pruning::PruningPlan> likely_plans(const Experiment& experiment, int
       for (int64_t b = first; b < first + n; ++b) plan.removed.push_back(b);
       plans.push_back(plan);
     }
+  for (const int64_t n : deepest_counts(experiment, block_count))
+    plans.push_back(pruning::make_plan("deepest", n, inputs));
   return plans;
 }
 

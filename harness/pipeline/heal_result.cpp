@@ -56,6 +56,7 @@ Json to_json(const HealedPlan& r) {
           {"loss_nats", r.loss_nats},
           {"position_variance", r.position_variance},
           {"answers", answers},
+          {"continuation", r.continuation},
           {"seconds", r.seconds}};
 }
 
@@ -66,6 +67,7 @@ HealedPlan healed_from_json(const Json& j) {
   r.position_variance = j.at("position_variance").get<std::vector<double>>();
   for (const Json& a : j.at("answers"))
     r.answers.push_back({a.at("task"), a.at("metric"), a.at("right").get<std::vector<uint8_t>>()});
+  r.continuation = j.at("continuation");
   r.seconds = j.at("seconds");
   return r;
 }

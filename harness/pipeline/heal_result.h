@@ -37,6 +37,7 @@ struct HealedPlan {
   std::vector<double> position_variance;  ///< [document], or empty
   std::vector<HealedAnswers> answers = {};
   double seconds = 0;
+  std::string continuation = {};  ///< of the fixed prompt, see continuation.h
 };
 
 /// Result of the stage `nf4`: what all blocks take.

@@ -9,6 +9,7 @@
 #include "harness/healing/healing_run.h"
 #include "harness/healing/merge.h"
 #include "harness/pipeline/answered_task.h"
+#include "harness/pipeline/continuation.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/stages.h"
 #include "healing/modules.h"
@@ -233,6 +234,8 @@ HealedPlan healed_stage(Session& session, const pruning::PruningPlan& plan,
   if (!losses.losses.position_variance.empty())
     out.position_variance = losses.losses.position_variance.at(0);
   out.answers = answers_of(healed, whole, console);
+  if (!healed.memory_plan().streamed)
+    out.continuation = continuation(healed.decoder(), healed.tokenizer(), config);
   out.seconds = seconds_since(start);
   return out;
 }

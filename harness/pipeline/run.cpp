@@ -105,6 +105,35 @@ Pairs text_licence(const Experiment& experiment) {
   return out;
 }
 
+/// The plans whose continuations are shown: those that are healed, else similarity's, or the first strategy's, of a quarter of the
+/// blocks.
+std::vector<pruning::PruningPlan> illustrated(const Run& run) {
+  const Experiment& e = run.experiment;
+  const auto healed = heal_counts(e, run.model.block_count);
+  const auto has = [](const auto& list, const auto& one) {
+    return std::find(list.begin(), list.end(), one) != list.end();
+  };
+  std::vector<pruning::PruningPlan> out;
+  for (const pruning::PruningPlan& plan : run.plans.plans)
+    if (healed.empty()
+            ? plan.strategy ==
+                      (has(e.strategies, "similarity") ? "similarity" : e.strategies.front()) &&
+                  plan.removed_count() == std::max<int64_t>(1, run.model.block_count / 4)
+            : has(e.heal.strategies, plan.strategy) && has(healed, plan.removed_count()))
+      out.push_back(plan);
+  return out;
+}
+
+Json continuation_key(const StageKeys& keys, const Run& run) {
+  Json removed = Json::array();
+  for (const pruning::PruningPlan& plan : illustrated(run))
+    removed.push_back(plan.strategy + " " + plan.removed_text());
+  return {{"common", keys.profile.at("common")},
+          {"prompt", kIllustrationPrompt},
+          {"tokens", kIllustrationTokens},
+          {"removed", removed}};
+}
+
 /// The built-in experiment's text is where ./run was; elsewhere nothing is healed, and said so. Who names a text has it.
 void drop_absent_healing(Run& run) {
   const bool built_in =
@@ -281,6 +310,9 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   run.reconnection = runner.optional_stage<ReconnectionResult>(
       "reconnection", keys.reconnection, reconnection_from_json,
       [&] { return reconnection_stage(session, runner.cache().folder().string(), console); });
+  run.continuations = runner.optional_stage<ContinuationResult>(
+      "continuation", continuation_key(keys, run), continuation_from_json,
+      [&] { return continuation_stage(session, illustrated(run)); });
   if (session.has_memory_plan()) run.memory = memory_pairs(session.memory_plan());
   session.drop_decoder();  // the children need the memory, and so does a training
   if (healer) run.heal = healer->heal();
@@ -298,6 +330,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
 std::vector<Verdict> judge(const Run& run) {
   Measurements m;
   m.block_count = run.model.block_count;
+  m.model = &run.model;
   m.profile = &run.profile;
   m.plans = &run.plans;
   m.sweep = &run.sweep;

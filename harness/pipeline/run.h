@@ -8,6 +8,7 @@
 #include "base/verdict.h"
 #include "harness/cli/console.h"
 #include "harness/experiment/experiment.h"
+#include "harness/pipeline/continuation.h"
 #include "harness/pipeline/facts.h"
 #include "harness/pipeline/heal_result.h"
 #include "harness/pipeline/questions_result.h"
@@ -37,6 +38,7 @@ struct Run {
   std::optional<CostResult> cost;
   std::string cost_refusal;  ///< why there is none, where it was not tried
   std::optional<ReconnectionResult> reconnection;
+  std::optional<ContinuationResult> continuations;
   Environment environment;
   Pairs libraries;
   Pairs memory;        ///< how the model was held; empty where no stage needed it

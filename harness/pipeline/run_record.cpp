@@ -131,6 +131,8 @@ Run load_run(const std::string& folder) {
     if (!cost.is_null()) run.cost = cost_from_json(cost);
     const Json checks = entry_of(cache, *record, "reconnection", folder);
     if (!checks.is_null()) run.reconnection = reconnection_from_json(checks);
+    const Json continuations = entry_of(cache, *record, "continuation", folder);
+    if (!continuations.is_null()) run.continuations = continuation_from_json(continuations);
     return run;
   } catch (const nlohmann::json::exception& error) {
     refuse(folder, text("was written by another version (", error.what(), ")"));

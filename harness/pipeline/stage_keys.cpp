@@ -1,6 +1,7 @@
 #include "harness/pipeline/stage_keys.h"
 
 #include "base/error.h"
+#include "harness/pipeline/continuation.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/pipeline/stage_cache.h"
 #include "harness/pipeline/work_key.h"
@@ -69,11 +70,9 @@ StageKeys stage_keys(Session& session, const ModelFacts& model, const Environmen
   StageKeys keys;
   keys.profile = {{"common", common},
                   {"text", text_key(session, e.calibration_text(), "calibration")}};
-  keys.plans = {{"profile", keys.profile},
-                {"strategies", e.strategies},
-                {"n", e.sweep_n},
-                {"seed", e.seed},
-                {"draws", e.draws}};
+  keys.plans = {{"profile", keys.profile}, {"strategies", e.strategies},
+                {"n", e.sweep_n},          {"deepest", e.deepest},
+                {"seed", e.seed},          {"draws", e.draws}};
   // The plans themselves decide the losses, but they follow from what stands in their key.
   keys.sweep = {{"plans", StageCache::entry_name("plans", keys.plans)},
                 {"text", text_key(session, e.validation, "validation")},
@@ -92,6 +91,7 @@ StageKeys stage_keys(Session& session, const ModelFacts& model, const Environmen
     keys.healed = {{"text", text_key(session, e.validation, "validation")},
                    {"positions", e.positions},
                    {"asked", asked},
+                   {"prompt", kIllustrationPrompt},
                    {"seed", e.seed},
                    {"common", common}};
   }

@@ -53,6 +53,8 @@ PlanResult plan_stage(const Experiment& experiment, int64_t block_count,
       result.plans.push_back(pruning::make_plan(strategy, n, inputs));
       result.plans.back().strategy = strategy;  // n = 0 too: a row per strategy
     }
+  for (const int64_t n : deepest_counts(experiment, block_count))
+    result.plans.push_back(pruning::make_plan("deepest", n, inputs));
   result.seconds = seconds_since(start);
   return result;
 }

@@ -58,6 +58,7 @@ SweepPlans choose_plans(Session& session, const std::optional<std::string>& plan
     }
     Experiment one = experiment;
     one.strategies = {strategy};
+    one.deepest = false;  // a sweep names its strategies
     const auto plans = plan_stage(one, blocks, profile ? &*profile : nullptr).plans;
     chosen.plans.insert(chosen.plans.end(), plans.begin(), plans.end());
   }

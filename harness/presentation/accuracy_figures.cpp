@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json_fields.h"
 #include "harness/experiment/embedded.h"
+#include "harness/presentation/curves.h"
 #include "harness/presentation/presentation.h"
 
 namespace plumb::harness {
@@ -56,9 +57,10 @@ PaperCollapse paper_collapse() {
   return out;
 }
 
-std::string collapse_words(const AccuracySummary& s) {
+std::string collapse_words(const Shown& shown, const AccuracySummary& s) {
   std::string out;
   for (const AccuracyCurve& curve : s.curves) {
+    if (!shown.is_compared(curve.strategy)) continue;
     if (!curve.not_run.empty()) return "No collapse is fitted: " + curve.not_run + ".";
     if (!curve.collapse->shown) out += text(" ", curve.strategy, ": none is shown.");
   }
@@ -72,7 +74,11 @@ std::string what_was_asked(const TaskFacts& f, const AccuracySummary& s) {
   std::string out = text("Share of ", f.questions, " questions answered right (", s.answered.metric,
                          "; ", f.protocol, " protocol, ", f.shots, " shots, ", f.scoring, ")");
   if (f.questions < f.questions_in_file) out += text(", of ", f.questions_in_file, " in the file");
-  out += text(". Bands: 95 %, ", s.plans.front().interval.method, ".");
+  out += text(
+      ". Bands: 95 % over the whole curve at once (max-T, whole questions resampled); intervals of "
+      "single "
+      "plans in the table: ",
+      s.plans.front().interval.method, ".");
   if (f.name == "smoke")
     out += text(
         " This is a smoke set: easy sentences to finish, which show that a small model is "
@@ -103,13 +109,8 @@ reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& s
   figure.bands = paper.bands;
   figure.references = {{.label = "chance", .value = s.answered.chance}};
   for (const AccuracyCurve& curve : s.curves) {
-    reports::Series series{.label = curve.strategy};
-    for (const size_t plan : curve.plans)
-      series.points.push_back({.x = s.fraction(plan),
-                               .y = s.plans[plan].accuracy,
-                               .low = s.plans[plan].interval.low,
-                               .high = s.plans[plan].interval.high});
-    figure.series.push_back(std::move(series));
+    if (!shown.is_compared(curve.strategy)) continue;
+    figure.series.push_back(series_of(accuracy_curve(s, curve, shown.options), curve.strategy));
     reports::Series healed{.label = curve.strategy + ", healed"};
     for (const HealedAccuracy& a : shown.healed_accuracies)
       if (a.plan.strategy == curve.strategy && a.task == s.answered.task &&
@@ -126,8 +127,10 @@ reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& s
         {.label = text("f0, ", curve.strategy), .low = c.f0.low, .high = c.f0.high});
     figure.references.push_back({.label = "", .value = c.logistic.centre, .vertical = true});
   }
+  for (const PublishedCurve& curve : other_curves(shown, s.answered.task))
+    figure.series.push_back(series_of(curve));
   figure.references.insert(figure.references.end(), paper.marks.begin(), paper.marks.end());
-  figure.caption = text(what_was_asked(facts, s), " ", collapse_words(s), " ", paper.words);
+  figure.caption = text(what_was_asked(facts, s), " ", collapse_words(shown, s), " ", paper.words);
   return figure;
 }
 
@@ -149,6 +152,7 @@ reports::Table collapse_table(const Shown& shown) {
       .numeric = {false, false, false, true, true, true, true, false, true, true}};
   for (const AccuracySummary& s : shown.run.accuracy)
     for (const AccuracyCurve& curve : s.curves) {
+      if (!shown.is_compared(curve.strategy)) continue;
       std::vector<std::string> row = {s.answered.task, s.answered.metric, curve.strategy};
       if (!curve.not_run.empty()) {
         row.insert(row.end(), {"not run", "", "", "", curve.not_run, "", ""});

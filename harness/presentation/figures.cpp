@@ -3,15 +3,12 @@
 #include "base/error.h"
 #include "base/json_fields.h"
 #include "harness/experiment/embedded.h"
+#include "harness/presentation/curves.h"
 #include "harness/presentation/presentation.h"
 
 namespace plumb::harness {
 
 namespace {
-
-double fraction(int64_t n, int64_t blocks) {
-  return static_cast<double>(n) / static_cast<double>(blocks);
-}
 
 std::string text_caption(const TextFacts& facts) {
   return text(facts.documents.size(), " documents of ", facts.token_count, " tokens from ",
@@ -35,35 +32,44 @@ std::vector<reports::Band> collapse_bands() {
 
 }  // namespace
 
+std::optional<double> loss_ceiling(const reports::LineFigure& figure) {
+  constexpr double kCeiling = 2.5, kGuess = 1;
+  if (figure.series.empty() || figure.series.front().points.empty() ||
+      figure.series.front().points.front().y > kGuess)
+    return std::nullopt;  // a model that knows nothing at its best: what there is to see is above
+  for (const reports::Series& series : figure.series)
+    for (const reports::Point& point : series.points)
+      if (point.y > kCeiling) return kCeiling;
+  return std::nullopt;
+}
+
 reports::LineFigure loss_figure(const Shown& shown) {
   reports::LineFigure figure{.id = "loss",
                              .title = "Loss against the fraction of blocks removed",
                              .x_label = "fraction of blocks removed, n / L",
                              .y_label = "loss / ln V",
                              .x_is_fraction = true};
-  for (const std::string& strategy : shown.run.experiment.strategies) {
-    reports::Series series{.label = strategy};
-    for (size_t i = 0; i < shown.run.sweep.plans.size(); ++i) {
-      const auto& plan = shown.run.sweep.plans[i];
-      if (plan.strategy != strategy) continue;
-      const PlanLoss& loss = shown.losses[i];
-      series.points.push_back({.x = fraction(plan.removed_count(), shown.blocks()),
-                               .y = loss.normalised,
-                               .low = loss.interval.low,
-                               .high = loss.interval.high});
-    }
-    figure.series.push_back(std::move(series));
-  }
+  for (const std::string& strategy : shown.run.experiment.strategies)
+    figure.series.push_back(series_of(loss_curve(shown, strategy), strategy));
+  for (const PublishedCurve& curve : other_curves(shown, "loss"))
+    figure.series.push_back(series_of(curve));
   figure.references = {{.label = "random guess", .value = 1}};
   figure.bands = collapse_bands();
   figure.y_low = 0;
+  figure.y_high = loss_ceiling(figure);
   figure.caption = text(
       "Mean loss per predicted token in nats, divided by ln V; 0 is certain and right, 1 is a "
       "uniform guess. ",
       text_caption(shown.run.sweep.text), ", ", shown.run.sweep.losses.positions_per_document,
-      " positions each; bars: ", shown.losses.empty() ? "" : shown.losses.front().interval.method,
-      ". Shaded: the fraction at which, in the paper's text, the MMLU accuracy of other, healed "
-      "models collapses."
+      " positions each. Bands: 95 % over the whole curve at once (max-T, whole documents "
+      "resampled); "
+      "the intervals of single plans are in the table of losses. Dashed: published curves of "
+      "other, "
+      "larger models, not healed either, removed block by block where the loss rises least (SLEB) "
+      "or by "
+      "block influence (ShortGPT, whose text for perplexity is not named). Shaded: where, in the "
+      "paper's "
+      "text, the MMLU accuracy of other, healed models collapses."
       " Not healed, so this curve has no verdict: the paper's claim of continuity is about healed "
       "models.");
   return figure;

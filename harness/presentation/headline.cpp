@@ -11,23 +11,6 @@ namespace {
 
 constexpr double kSmallLoss = 0.1;  ///< what "little" means on top of the page
 
-/// Largest n such that for it and every smaller one the loss is at most 10 % above the whole model's, by the upper end
-/// of the paired interval.
-int64_t cheap_blocks(const Shown& shown, const std::string& strategy) {
-  const auto whole = shown.plan(strategy, 0);
-  if (!whole) return -1;
-  const auto& samples = shown.run.sweep.losses.loss_nats;
-  const double allowed = kSmallLoss * mean(samples[*whole]);
-  int64_t most = 0;
-  for (int64_t n = 1; n < shown.blocks(); ++n) {
-    const auto plan = shown.plan(strategy, n);
-    if (!plan) break;
-    if (bootstrap_difference(samples[*plan], samples[*whole], shown.options).high > allowed) break;
-    most = n;
-  }
-  return most;
-}
-
 std::string first_random(const Shown& shown, const std::string& strategy) {
   int64_t last = 0;
   for (int64_t n = 0; n < shown.blocks(); ++n) {
@@ -76,6 +59,21 @@ std::string other_verdicts(const std::vector<Verdict>& verdicts) {
 }
 
 }  // namespace
+
+int64_t cheap_blocks(const Shown& shown, const std::string& strategy) {
+  const auto whole = shown.plan(strategy, 0);
+  if (!whole) return -1;
+  const auto& samples = shown.run.sweep.losses.loss_nats;
+  const double allowed = kSmallLoss * mean(samples[*whole]);
+  int64_t most = 0;
+  for (int64_t n = 1; n < shown.blocks(); ++n) {
+    const auto plan = shown.plan(strategy, n);
+    if (!plan) break;
+    if (bootstrap_difference(samples[*plan], samples[*whole], shown.options).high > allowed) break;
+    most = n;
+  }
+  return most;
+}
 
 std::vector<std::pair<std::string, std::string>> headline(const Shown& shown,
                                                           const std::vector<Verdict>& verdicts) {

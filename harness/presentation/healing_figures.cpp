@@ -64,6 +64,7 @@ reports::LineFigure healed_loss_figure(const Shown& shown) {
     figure.series.push_back(std::move(unhealed));
     figure.series.push_back(std::move(healed));
   }
+  figure.y_high = loss_ceiling(figure);
   return figure;
 }
 

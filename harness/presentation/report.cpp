@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
 #include "harness/pipeline/healing_summary.h"
 #include "harness/pipeline/publish.h"
+#include "harness/presentation/curves.h"
 #include "harness/presentation/presentation.h"
 
 namespace plumb::harness {
@@ -34,15 +36,13 @@ std::vector<std::pair<std::string, std::string>> run_object(const Run& run) {
   return out;
 }
 
-/// What people choose a model by: its repository, a GGUF file's name, a folder's name. What a GGUF file says of itself
-/// ("general.name") is often its training run's, and is in the provenance.
+}  // namespace
+
 std::string known_as(const ModelFacts& model) {
   if (model.origin.is_known()) return model.origin.repository;
   const std::filesystem::path file(model.file);
   return file.extension() == ".gguf" || model.name.empty() ? file.stem().string() : model.name;
 }
-
-}  // namespace
 
 Shown::Shown(const Run& shown_run)
     : run(shown_run),
@@ -55,6 +55,11 @@ Shown::Shown(const Run& shown_run)
   healed_accuracies = harness::healed_accuracies(*run.heal, run.accuracy);
 }
 
+bool Shown::is_compared(const std::string& strategy) const {
+  const auto& named = run.experiment.strategies;
+  return std::find(named.begin(), named.end(), strategy) != named.end();
+}
+
 std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const {
   for (size_t i = 0; i < run.sweep.plans.size(); ++i)
     if (run.sweep.plans[i].strategy == strategy && run.sweep.plans[i].removed_count() == n)
@@ -62,8 +67,12 @@ std::optional<size_t> Shown::plan(const std::string& strategy, int64_t n) const 
   return std::nullopt;
 }
 
-reports::Report build_report(const Run& run, const std::vector<Verdict>& verdicts) {
-  const Shown shown(run);
+reports::Report build_report(const Run& run, const std::vector<Verdict>& of_claims,
+                             const std::vector<PublishedCurve>& given) {
+  Shown shown(run);
+  shown.given = given;
+  std::vector<Verdict> verdicts = of_claims;
+  for (Verdict& verdict : judge_curves(shown, given)) verdicts.push_back(std::move(verdict));
   reports::Report report;
   report.title = text("How many of its ", run.model.block_count, " blocks does ",
                       known_as(run.model), " need?");
@@ -73,7 +82,9 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   report.warnings = run.warnings;
   for (std::string& warning : accuracy_warnings(run)) report.warnings.push_back(std::move(warning));
   report.verdicts = verdicts;
-  report.figures = {loss_figure(shown)};
+  report.findings = findings(shown, verdicts);
+  report.method = method(run);
+  report.figures = {plan_diagram(shown), loss_figure(shown)};
   const bool healed = !shown.gains.empty();
   if (healed) {
     report.figures.push_back(healed_loss_figure(shown));
@@ -84,6 +95,12 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   report.figures.push_back(stability_figure(shown));
   for (const AccuracySummary* summary : first_metrics(run.accuracy))
     report.figures.push_back(accuracy_figure(shown, *summary));
+  if (has_deepest(shown)) {
+    report.figures.push_back(deepest_loss_figure(shown));
+    for (const AccuracySummary* summary : first_metrics(run.accuracy))
+      if (summary->curve("deepest") != nullptr && summary->curve("simple") != nullptr)
+        report.figures.push_back(deepest_accuracy_figure(*summary));
+  }
   if (run.sweep.losses.divergence_nats) {
     report.figures.push_back(divergence_figure(shown));
     report.figures.push_back(same_top_figure(shown));
@@ -93,6 +110,8 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
     report.figures.push_back(latency_figure(shown, false));
     report.figures.push_back(latency_figure(shown, true));
   }
+  if (run.continuations && !run.continuations->texts.empty())
+    report.figures.push_back(continuation_table(shown));
   report.figures.push_back(loss_table(shown));
   if (healed) report.figures.push_back(healing_table(shown));
   if (!shown.healed_accuracies.empty()) report.figures.push_back(healed_accuracy_table(shown));
@@ -104,7 +123,9 @@ reports::Report build_report(const Run& run, const std::vector<Verdict>& verdict
   }
   report.figures.push_back(plan_table(shown));
   if (run.cost) report.figures.push_back(cost_table(shown));
+  report.figures.push_back(agreement_table(shown));
   report.figures.push_back(published_table());
+  report.figures.push_back(removal_table());
   report.records = records_of(shown);
   for (Record& record : healing_records(shown)) report.records.push_back(std::move(record));
   for (Record& record : accuracy_records(run)) report.records.push_back(std::move(record));

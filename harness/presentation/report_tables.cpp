@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "base/json_fields.h"
@@ -19,6 +21,31 @@ std::string per_cent(int64_t n, int64_t blocks) {
 }
 
 }  // namespace
+
+reports::Table continuation_table(const Shown& shown) {
+  reports::Table table{
+      .id = "continuation",
+      .title = "Illustration: how one sentence goes on",
+      .caption = text("The prompt is \u201c", kIllustrationPrompt,
+                      "\u201d; the likeliest token again and again, ", kIllustrationTokens,
+                      " at most. One prompt shows what numbers mean, and proves nothing."),
+      .columns = {"model", "n", "blocks removed", "goes on with"},
+      .numeric = {false, true, false, false}};
+  const auto add = [&](const pruning::PruningPlan& plan, const std::string& how,
+                       const std::string& words) {
+    table.rows.push_back({how, text(plan.removed_count()), blocks_text(plan),
+                          words.empty() ? "(nothing: the text ends)" : words});
+  };
+  for (const auto& one : shown.run.continuations->texts) {
+    add(one.plan, one.plan.removed.empty() ? "whole" : text("pruned, ", one.plan.strategy),
+        one.text);
+    if (!shown.run.heal || one.plan.removed.empty()) continue;
+    for (const HealedPlan& healed : shown.run.heal->healed)
+      if (healed.plan.strategy == one.plan.strategy && healed.plan.removed == one.plan.removed)
+        add(healed.plan, text("healed, ", healed.plan.strategy), healed.continuation);
+  }
+  return table;
+}
 
 reports::Table plan_table(const Shown& shown) {
   reports::Table table{.id = "plans",
@@ -67,6 +94,43 @@ reports::Table cost_table(const Shown& shown) {
                           number_text(median(cost.prefill_blocks_ms), 3) + " ms",
                           number_text(median(cost.decode_ms_per_token), 3) + " ms"});
   }
+  return table;
+}
+
+reports::Table removal_table() {
+  reports::Table table{.id = "removals",
+                       .title = "Published accuracies on MMLU without some blocks",
+                       .caption =
+                           "From the literature, not measured here. Rows of simple are those that "
+                           "end at block 30; those that end at "
+                           "31 have lost the last block as well, and mostly answer better: this "
+                           "speaks against the paper where it "
+                           "says that the last block must stay.",
+                       .columns = {"blocks", "n"},
+                       .numeric = {true, true}};
+  const auto removals = published_removals();
+  std::vector<std::string> models;
+  std::map<std::pair<int64_t, int64_t>, std::map<std::string, double>> rows;  // by n, then first
+  for (const PublishedRemoval& r : removals) {
+    if (std::find(models.begin(), models.end(), r.model) == models.end()) models.push_back(r.model);
+    rows[{r.last - r.first + 1, r.first}][r.model] = r.accuracy;
+  }
+  for (const std::string& model : models) {
+    table.columns.push_back(model);
+    table.numeric.push_back(true);
+  }
+  for (const auto& [at, values] : rows) {
+    const auto [n, first] = at;
+    std::vector<std::string> row = {n == 1 ? text(first) : text(first, "-", first + n - 1),
+                                    text(n)};
+    for (const std::string& model : models) {
+      const auto found = values.find(model);
+      row.push_back(found == values.end() ? "none given" : number_text(found->second, 3));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  table.caption +=
+      " Source: " + parse_json(block_removal_mmlu_json()).at("source").get<std::string>() + ".";
   return table;
 }
 

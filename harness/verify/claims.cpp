@@ -109,6 +109,40 @@ std::vector<Claim> list_claims() {
        "n, p <= 0.05 "
        "for every n. FAIL where simple is better at the same level. Least n: 16 documents.",
        text(kPaper, ", sec. 4.4"), judge_similarity_beats_simple},
+      {"last-block-needed-for-loss", "The last block is needed for the loss",
+       "For every n <= L/4 removing the deepest n blocks, the last one among them, costs more loss "
+       "than removing the n before the last one. Paired difference by document, unhealed; null: "
+       "not "
+       "above 0; bootstrap by document, Holm over n, p <= 0.05 for every n. FAIL where it costs "
+       "less "
+       "at the same level. Least: 16 documents.",
+       text(kPaper, ", sec. 5: keeping the last layer is essential for all pruning sizes"),
+       judge_last_block_for_loss},
+      {"last-block-needed-for-answers", "The last block is needed for answers",
+       "The same plans on the same questions, n <= L/4: fewer answers are right without the last "
+       "block at one n at least, and more at none. McNemar's mid-p, Holm over n, 0.05, unhealed. "
+       "FAIL "
+       "where more are right. Published numbers that speak against it stand beside it.",
+       text(kPaper, ", sec. 5; block-removal tables of other authors, fixtures/claims"),
+       judge_last_block_for_answers},
+      {"published-starts", "The chosen blocks are the published ones",
+       "Of a model for which l*(n) is published, l*(n) is that one or a neighbour at every n of "
+       "the "
+       "table. INCONCLUSIVE where the published start lies elsewhere and is as good on these "
+       "documents: the 95 % interval of the paired difference of the distances holds 0. FAIL where "
+       "it is "
+       "not.",
+       "A public evaluation script, attributed to the paper's authors by its names; "
+       "fixtures/claims/published_starts.json",
+       judge_published_starts},
+      {"published-collapse", "MMLU collapses where the paper says",
+       "Of a model of the paper's families the whole 95 % interval of f0 on MMLU, similarity's "
+       "plans, "
+       "lies in the paper's interval widened by 0.05 on either side, half of the step between its "
+       "round "
+       "numbers. FAIL where the interval lies outside. The paper's curves are healed, f0 here is "
+       "unhealed: healing moves it a little later.",
+       text(kPaper, ", abstract, sec. 4.1 and fig. 2"), judge_published_collapse},
       {"accuracy-collapses", "Accuracy collapses at one depth",
        "Over the fraction of blocks removed, accuracy falls at one place f0 and not block by "
        "block: "

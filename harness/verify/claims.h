@@ -5,6 +5,7 @@
 
 #include "base/verdict.h"
 #include "harness/pipeline/accuracy_summary.h"
+#include "harness/pipeline/facts.h"
 #include "harness/pipeline/heal_result.h"
 #include "harness/pipeline/results.h"
 
@@ -13,6 +14,7 @@ namespace plumb::harness {
 /// What there is to judge; a claim whose measurement is missing is NOT RUN.
 struct Measurements {
   int64_t block_count = 0;  ///< L
+  const ModelFacts* model = nullptr;
   const ProfileResult* profile = nullptr;
   const PlanResult* plans = nullptr;
   const SweepResult* sweep = nullptr;
@@ -62,6 +64,10 @@ void judge_last_dissimilar(const Measurements& m, Verdict& v);
 void judge_last_dissimilar_after_norm(const Measurements& m, Verdict& v);
 void judge_last_block_kept(const Measurements& m, Verdict& v);
 void judge_similarity_beats_simple(const Measurements& m, Verdict& v);
+void judge_last_block_for_loss(const Measurements& m, Verdict& v);
+void judge_last_block_for_answers(const Measurements& m, Verdict& v);
+void judge_published_starts(const Measurements& m, Verdict& v);
+void judge_published_collapse(const Measurements& m, Verdict& v);
 void judge_accuracy_collapses(const Measurements& m, Verdict& v);
 void judge_flat_before_collapse(const Measurements& m, Verdict& v);
 void judge_accuracy_falls(const Measurements& m, Verdict& v);

@@ -1,65 +1,15 @@
 #include <algorithm>
-#include <optional>
 
 #include "base/error.h"
-#include "base/statistics/bootstrap.h"
 #include "base/statistics/multiplicity.h"
 #include "base/statistics/summary.h"
 #include "harness/cli/console.h"
 #include "harness/verify/claims.h"
+#include "harness/verify/paired_losses.h"
 
 namespace plumb::harness {
 
 namespace {
-
-/// Index of a strategy's plan of n blocks, or none.
-std::optional<size_t> plan_of(const SweepResult& sweep, const std::string& strategy, int64_t n) {
-  for (size_t i = 0; i < sweep.plans.size(); ++i)
-    if (sweep.plans[i].strategy == strategy && sweep.plans[i].removed_count() == n) return i;
-  return std::nullopt;
-}
-
-struct Comparison {
-  std::vector<double> better;  ///< p of "similarity is not better", per n
-  std::vector<double> worse;   ///< p of "simple is not better"
-  std::vector<int64_t> n;
-  std::vector<double> difference;  ///< simple - similarity, nats
-  int64_t equal_plans = 0;
-};
-
-/// Documents are resampled as they were measured: where positions were drawn, the spread between documents already has
-/// what the drawing adds.
-Comparison compare(const Measurements& m, const SweepResult& sweep, int64_t most,
-                   const std::string& prefix, Verdict& v) {
-  Comparison out;
-  const BootstrapOptions options{.draws = m.draws, .seed = m.seed};
-  for (int64_t n = 1; n <= most; ++n) {
-    const auto a = plan_of(sweep, "similarity", n), b = plan_of(sweep, "simple", n);
-    if (!a || !b) continue;
-    if (sweep.plans[*a].removed == sweep.plans[*b].removed) {
-      ++out.equal_plans;
-      continue;
-    }
-    const auto& similarity = sweep.losses.loss_nats[*a];
-    const auto& simple = sweep.losses.loss_nats[*b];
-    std::vector<double> difference, reverse;
-    for (size_t d = 0; d < simple.size(); ++d) {
-      difference.push_back(simple[d] - similarity[d]);
-      reverse.push_back(-difference.back());
-    }
-    out.n.push_back(n);
-    out.difference.push_back(mean(difference));
-    out.better.push_back(bootstrap_p_not_above_zero(difference, options));
-    out.worse.push_back(bootstrap_p_not_above_zero(reverse, options));
-    v.evidence.push_back({.name = prefix + "simple_minus_similarity_loss",
-                          .dimensions = {{"n", n}},
-                          .value = out.difference.back(),
-                          .unit = "nats",
-                          .interval = bootstrap_mean(difference, options),
-                          .higher_is_better = true});
-  }
-  return out;
-}
 
 /// At the n of both sweeps: how far simple is behind similarity, in words.
 std::string gap_text(const SweepResult& sweep, const std::vector<int64_t>& counts) {
@@ -75,7 +25,9 @@ std::string gap_text(const SweepResult& sweep, const std::vector<int64_t>& count
 void judge_strategies(const Measurements& m, const SweepResult& sweep, int64_t most,
                       const std::string& how, Verdict& v) {
   const bool healed = how == "healed";
-  const Comparison c = compare(m, sweep, most, healed ? "healed_" : "", v);
+  const PairedLosses c =
+      paired_losses(m, sweep, "similarity", "simple", most,
+                    text(healed ? "healed_" : "", "simple_minus_similarity_loss"), v);
   if (c.n.empty())
     return not_run(
         v,
