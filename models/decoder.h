@@ -13,6 +13,7 @@
 #include "models/config.h"
 #include "models/distributions.h"
 #include "models/formats/checkpoint.h"
+#include "models/kernels/panels.h"
 #include "models/packing.h"
 
 namespace plumb::models {
@@ -129,13 +130,17 @@ class Decoder {
   /// the last block. Error{kInvariant} when the cache is full.
   KvCache make_cache(int64_t batch, int64_t capacity) const;
   at::Tensor forward_cached(const at::Tensor& tokens, KvCache& cache) const;
+  /// One token more of each sequence: tokens [B, 1] as with forward_cached, logits of what follows [B, V] in fp32 on the
+  /// CPU. Few sequences on the CPU take the time of reading the weights once.
+  at::Tensor decode(const at::Tensor& tokens, KvCache& cache) const;
 
   uint64_t block_bytes() const;   ///< weights of all blocks, held or not
   uint64_t weight_bytes() const;  ///< all weights, held or not; a tied head counts once
 
  private:
   at::Tensor read_embedding(const at::Tensor& ids) const;
-  void apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const;
+  void apply_block(int64_t index, const at::Tensor& in, at::Tensor& out,
+                   const kernels::KeyValueSink& sink = {}) const;
   at::Tensor apply_packed(int64_t index, const Packing& packing, const at::Tensor& in,
                           const std::vector<int64_t>* read) const;
 

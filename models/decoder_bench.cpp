@@ -116,9 +116,9 @@ void BM_DecodeOneToken(benchmark::State& state) {
   const at::Tensor token = tokens_of(decoder, 1, 1);
   for (auto _ : state) {
     cache.length = 256;
-    benchmark::DoNotOptimize(decoder.forward_cached(token, cache));
+    benchmark::DoNotOptimize(decoder.decode(token, cache));
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(decoder.block_bytes()));
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(decoder.weight_bytes()));
 }
 BENCHMARK(BM_DecodeOneToken)
     ->Name("decoder/decode")

@@ -16,15 +16,6 @@ namespace plumb::models {
 
 namespace {
 
-kernels::HeadWeights head_weights(const Head& head) {
-  return {vector_values(head.norm), head.unembedding.const_data_ptr(),
-          vector_values(head.norm_bias), vector_values(head.unembedding_bias)};
-}
-
-kernels::HeadShape head_shape(int64_t rows, const ModelConfig& c) {
-  return {rows, c.width, c.vocabulary_size, static_cast<float>(c.norm_epsilon), c.options.norm};
-}
-
 void require_in_vocabulary(std::span<const int64_t> targets, int64_t vocabulary) {
   for (size_t i = 0; i < targets.size(); ++i)
     if (targets[i] < 0 || targets[i] >= vocabulary)
@@ -65,7 +56,8 @@ void Decoder::run_block_in_place(int64_t index, at::Tensor& x) const {
   apply_block(index, x, x);
 }
 
-void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) const {
+void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out,
+                          const kernels::KeyValueSink& sink) const {
   require_states(in, *this);
   if (in.dim() != 3)
     throw Error(ErrorKind::kInvariant, text("states are ", in.sizes(), ", need [B, T, D]"));
@@ -76,7 +68,8 @@ void Decoder::apply_block(int64_t index, const at::Tensor& in, at::Tensor& out) 
     return;
   }
   const at::Tensor x = in.contiguous();
-  const kernels::BlockShape shape = panel_shape(config_, x.size(0), x.size(1));
+  kernels::BlockShape shape = panel_shape(config_, x.size(0), x.size(1));
+  shape.sink = sink;
   const RopeTable::View table = rope_->first(shape.tokens);
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.block_fp32 : set.block_bf16)(
@@ -98,8 +91,8 @@ at::Tensor Decoder::logits(const at::Tensor& x) const {
   at::Tensor out = at::empty(sizes, at::kFloat);
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.logits_fp32 : set.logits_bf16)(
-      head_shape(x.numel() / config_.width, config_), head_weights(head_), states.const_data_ptr(),
-      out.mutable_data_ptr<float>());
+      panel_head_shape(x.numel() / config_.width, config_), panel_head_weights(head_),
+      states.const_data_ptr(), out.mutable_data_ptr<float>());
   return out;
 }
 
@@ -122,10 +115,10 @@ at::Tensor Decoder::cross_entropy(const at::Tensor& x, const at::Tensor& targets
   if (!device().is_cpu())
     return aten_cross_entropy(head_, config_, states, wanted.to(device())).to(at::kCPU);
   at::Tensor losses = at::empty({x.size(0)}, at::kFloat);
-  const kernels::HeadShape shape = head_shape(x.size(0), config_);
+  const kernels::HeadShape shape = panel_head_shape(x.size(0), config_);
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.cross_entropy_fp32 : set.cross_entropy_bf16)(
-      shape, head_weights(head_), states.const_data_ptr(), wanted.const_data_ptr<int64_t>(),
+      shape, panel_head_weights(head_), states.const_data_ptr(), wanted.const_data_ptr<int64_t>(),
       losses.mutable_data_ptr<float>());
   return losses;
 }
@@ -153,36 +146,9 @@ Distributions Decoder::distributions(std::span<const at::Tensor> x,
                         out.top.mutable_data_ptr<int64_t>() + m * N});
   const kernels::PanelKernels& set = kernels::panel_kernels();
   (dtype_ == Dtype::kFp32 ? set.distributions_fp32 : set.distributions_bf16)(
-      head_shape(N, config_), head_weights(head_), readings, wanted.const_data_ptr<int64_t>());
+      panel_head_shape(N, config_), panel_head_weights(head_), readings,
+      wanted.const_data_ptr<int64_t>());
   return out;
-}
-
-KvCache Decoder::make_cache(int64_t batch, int64_t capacity) const {
-  KvCache cache;
-  cache.capacity = capacity;
-  for (int64_t i = 0; i < block_count(); ++i)
-    for (auto* side : {&cache.keys, &cache.values})
-      side->push_back(at::empty({batch, config_.kv_head_count, capacity, config_.head_width},
-                                at::TensorOptions(device()).dtype(scalar_type(dtype_))));
-  return cache;
-}
-
-at::Tensor Decoder::forward_cached(const at::Tensor& tokens, KvCache& cache) const {
-  const int64_t first = cache.length, T = tokens.size(1);
-  if (first + T > cache.capacity || static_cast<int64_t>(cache.keys.size()) != block_count())
-    throw Error(ErrorKind::kInvariant,
-                text(T, " tokens after position ", first, " and ", block_count(),
-                     " blocks, but the cache holds ", cache.capacity, " positions and ",
-                     cache.keys.size(), " blocks"));
-  at::Tensor x = embed(tokens);
-  const AtenPositions positions = aten_positions(*rope_, config_, first, T, x.device());
-  for (int64_t i = 0; i < block_count(); ++i) {
-    const AtenCache filled{cache.keys[static_cast<size_t>(i)],
-                           cache.values[static_cast<size_t>(i)]};
-    aten_block(*block(i), config_, positions, x, &filled);
-  }
-  cache.length = first + T;
-  return x;
 }
 
 }  // namespace plumb::models

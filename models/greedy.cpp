@@ -45,8 +45,11 @@ void require_usable(const Decoder& decoder, std::span<const std::vector<int32_t>
   }
 }
 
-int32_t most_likely(const Decoder& decoder, const at::Tensor& x, size_t prompt) {
-  const at::Tensor logits = decoder.logits(x.narrow(1, x.size(1) - 1, 1)).to(at::kCPU).contiguous();
+at::Tensor last_logits(const Decoder& decoder, const at::Tensor& x) {
+  return decoder.logits(x.narrow(1, x.size(1) - 1, 1)).to(at::kCPU).contiguous();
+}
+
+int32_t most_likely(const at::Tensor& logits, size_t prompt) {
   const std::span<const float> row(logits.const_data_ptr<float>(),
                                    static_cast<size_t>(logits.numel()));
   if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); }))
@@ -73,15 +76,16 @@ std::vector<std::vector<int32_t>> write_greedily(const Decoder& decoder,
   std::vector<std::vector<int32_t>> out;
   for (size_t i = 0; i < prompts.size(); ++i) {
     cache.length = static_cast<int64_t>(shared);
-    at::Tensor x = decoder.forward_cached(row_of(std::span(prompts[i]).subspan(shared)), cache);
+    const auto own = std::span(prompts[i]).subspan(shared);
+    at::Tensor logits = last_logits(decoder, decoder.forward_cached(row_of(own), cache));
     std::vector<int32_t> written;
     for (;;) {
-      const int32_t token = most_likely(decoder, x, i);
+      const int32_t token = most_likely(logits, i);
       if (options.end == token) break;
       written.push_back(token);
       if (static_cast<int64_t>(written.size()) == options.max_tokens) break;
       if (options.stop && options.stop(written)) break;
-      x = decoder.forward_cached(row_of({&token, 1}), cache);
+      logits = decoder.decode(row_of({&token, 1}), cache);
     }
     out.push_back(std::move(written));
   }

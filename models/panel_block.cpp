@@ -34,4 +34,13 @@ kernels::Rotation panel_rotation(const RopeTable::View& table) {
   return {table.cos.const_data_ptr<float>(), table.sin.const_data_ptr<float>(), table.cos.size(1)};
 }
 
+kernels::HeadShape panel_head_shape(int64_t rows, const ModelConfig& c) {
+  return {rows, c.width, c.vocabulary_size, static_cast<float>(c.norm_epsilon), c.options.norm};
+}
+
+kernels::HeadWeights panel_head_weights(const Head& head) {
+  return {vector_values(head.norm), head.unembedding.const_data_ptr(),
+          vector_values(head.norm_bias), vector_values(head.unembedding_bias)};
+}
+
 }  // namespace plumb::models

@@ -4,6 +4,7 @@
 
 #include "models/block.h"
 #include "models/config.h"
+#include "models/decoder.h"
 #include "models/kernels/panels.h"
 #include "models/layers/rope_table.h"
 
@@ -14,5 +15,7 @@ const float* vector_values(const at::Tensor& vector);  ///< null for one that is
 kernels::BlockShape panel_shape(const ModelConfig& config, int64_t sequences, int64_t tokens);
 kernels::BlockWeights panel_weights(const Block& block);
 kernels::Rotation panel_rotation(const RopeTable::View& table);
+kernels::HeadShape panel_head_shape(int64_t rows, const ModelConfig& config);
+kernels::HeadWeights panel_head_weights(const Head& head);
 
 }  // namespace plumb::models

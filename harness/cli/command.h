@@ -57,7 +57,8 @@ Command heal_command();
 Command sweep_command();
 Command eval_command();
 Command measure_command();
-Command measure_one_command();  ///< hidden: the child process of `measure`
+Command measure_one_command();    ///< hidden: the child process of a run's cost
+Command measure_child_command();  ///< hidden: the child process of `measure`
 Command compare_command();
 Command gate_command();
 Command baseline_command();

@@ -1,11 +1,16 @@
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "base/machine_readings.h"
+#include "base/system_description.h"
 #include "harness/cli/common.h"
 #include "harness/cli/program.h"
 #include "harness/experiment/embedded.h"
 #include "harness/pipeline/facts.h"
+#include "harness/pipeline/memory_plan.h"
 #include "harness/pipeline/session.h"
 #include "harness/pipeline/synthetic_run.h"
 
@@ -69,6 +74,60 @@ int say_checks(const models::ComputeDevice& device, const Console& console, Json
   return code;
 }
 
+/// What a timing depends on, and what a short look at the machine shows.
+struct TimingHealth {
+  Pairs facts;
+  TimingDoubts doubts;
+};
+
+std::string shown(const std::optional<double>& value, const char* unit) {
+  return value ? text(number_text(*value, 3), unit) : std::string("unknown");
+}
+
+TimingHealth timing_health() {
+  constexpr auto kLook = std::chrono::milliseconds(500);
+  const MachineReadings before = read_machine();
+  std::this_thread::sleep_for(kLook);
+  const MachineReadings after = read_machine();
+  const SystemDescription system = describe_system();
+  TimingHealth out;
+  out.facts = {{"timing fingerprint", timing_fingerprint(system)}};
+  for (const char* name : {"frequency governor", "frequency driver", "turbo", "SMT", "NUMA nodes",
+                           "transparent huge pages", "huge pages", "CPU limit", "microcode"})
+    out.facts.emplace_back(name, system.of(name));
+  out.facts.emplace_back("load", shown(after.load, " tasks, mean of a minute"));
+  out.facts.emplace_back("time stolen since boot", shown(after.steal_seconds, " s"));
+  out.facts.emplace_back("thermal throttling since boot", shown(after.throttled, " times"));
+  out.facts.emplace_back("memory available", bytes_text(available_memory_bytes()));
+  out.facts.emplace_back("energy", after.energy_joules ? "counted for each package (RAPL)"
+                                                       : "not counted: " + after.no_energy);
+  out.doubts = standing_doubts();
+  const TimingDoubts now =
+      timing_doubts(before, after, std::chrono::duration<double>(kLook).count(),
+                    static_cast<int>(available_threads()));
+  for (const auto& reason : now.reasons) out.doubts.reasons.push_back(reason);
+  for (const auto& one : now.unknown) out.doubts.unknown.push_back(one);
+  return out;
+}
+
+void say_timing(const Console& console, Json& json) {
+  const TimingHealth health = timing_health();
+  const bool valid = health.doubts.reasons.empty();
+  json["timing"] = {{"valid", valid},
+                    {"reasons", health.doubts.reasons},
+                    {"unknown", health.doubts.unknown},
+                    {"facts", pairs_json(health.facts)}};
+  for (const auto& [key, value] : health.facts)
+    console.say(text("  ", key, ": ", printable(value)));
+  console.say(valid ? "  timings: nothing that can be seen speaks against them"
+                    : "  timings: INVALID here and now");
+  for (const std::string& reason : health.doubts.reasons) console.say(text("    ", reason));
+  std::string unknown;
+  for (const std::string& one : health.doubts.unknown)
+    unknown += (unknown.empty() ? "" : ", ") + one;
+  if (!unknown.empty()) console.say(text("    unknown here: ", unknown));
+}
+
 int run_doctor(const Arguments& arguments, const Console& console) {
   const models::ComputeDevice device =
       models::open_device(arguments.get("--device").value_or("auto"));
@@ -84,6 +143,7 @@ int run_doctor(const Arguments& arguments, const Console& console) {
   for (const Pairs& group : {Pairs(facts.machine), device_pairs(device), default_inputs()})
     for (const auto& [key, value] : group) console.say(text("  ", key, ": ", printable(value)));
   console.say(text("  threads that this process may use: ", available_threads()));
+  say_timing(console, json);
   for (const std::string& warning : facts.warnings) console.warn(warning);
   const int code = arguments.has("--self-test") ? say_checks(device, console, json) : 0;
   console.result(json);
@@ -93,7 +153,8 @@ int run_doctor(const Arguments& arguments, const Console& console) {
 }  // namespace
 
 Command doctor_command() {
-  return {"doctor", "this machine, this build, and whether Plumb's invariants hold here",
+  return {"doctor",
+          "this machine, this build, whether times taken here can hold, and Plumb's invariants do",
           "plumb doctor --self-test", flags(), run_doctor};
 }
 

@@ -148,11 +148,11 @@ std::string Arguments::require(const std::string& flag) const {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      run_command(),      fetch_command(),       inspect_command(), profile_command(),
-      prune_command(),    heal_command(),        sweep_command(),   eval_command(),
-      measure_command(),  measure_one_command(), compare_command(), gate_command(),
-      baseline_command(), verify_command(),      report_command(),  doctor_command(),
-      cache_command()};
+      run_command(),     fetch_command(),       inspect_command(),       profile_command(),
+      prune_command(),   heal_command(),        sweep_command(),         eval_command(),
+      measure_command(), measure_one_command(), measure_child_command(), compare_command(),
+      gate_command(),    baseline_command(),    verify_command(),        report_command(),
+      doctor_command(),  cache_command()};
   return all;
 }
 

@@ -1,15 +1,13 @@
 // Memory and latency, each configuration in a process of its own: a peak belongs to a process, not to a function.
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/json_fields.h"
 #include "harness/pipeline/child_process.h"
 #include "harness/pipeline/memory_plan.h"
+#include "harness/pipeline/peak_memory.h"
 #include "harness/pipeline/placement.h"
 #include "harness/pipeline/stages.h"
 #include "metrics/cost/cost.h"
@@ -25,22 +23,6 @@ pruning::PruningPlan cost_plan(int64_t block_count, int64_t n) {
   pruning::StrategyInputs inputs;
   inputs.block_count = block_count;
   return pruning::make_plan("simple", n, inputs);
-}
-
-constexpr int kLeastMapped = 64 << 10;
-constexpr int kMostMapped = 32 << 20;  // glibc's greatest threshold
-
-/// While `mapped`, every tensor of 64 KiB or more has pages of its own, which go back to the system with it: what the
-/// heap would keep of the buffers that loading needs depends on their order, not on the model.
-void map_tensors(bool mapped) { mallopt(M_MMAP_THRESHOLD, mapped ? kLeastMapped : kMostMapped); }
-
-/// Lets the peak start again from what is resident now; false where the system does not allow it.
-bool reset_peak() {
-  malloc_trim(0);
-  std::ofstream file("/proc/self/clear_refs");
-  file << "5";
-  file.close();
-  return file.good();
 }
 
 std::vector<std::string> child_arguments(const Experiment& e, int64_t n) {
@@ -94,8 +76,8 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
   CostPoint point;
   point.n = n;
   const uint64_t baseline = metrics::resident_bytes();
-  map_tensors(true);
   const auto decoder = [&] {
+    const MappedTensors mapped;
     const auto checkpoint = models::Checkpoint::open(experiment.model);
     const int64_t blocks = checkpoint.config().block_count;
     if (n < 0 || n >= blocks)
@@ -106,7 +88,6 @@ CostPoint measure_one(const Experiment& experiment, int64_t n) {
         models::Decoder::load(checkpoint, models::parse_dtype(experiment.dtype), plan.kept()),
         experiment, experiment.memory_limit_bytes);
   }();
-  map_tensors(false);
   point.peak_excludes_loading = reset_peak();
   metrics::CostOptions options;
   options.prefill_tokens = experiment.prefill_tokens;

@@ -1,5 +1,6 @@
 #include "harness/pipeline/machine_speed.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <c10/core/InferenceMode.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <system_error>
@@ -14,7 +16,10 @@
 
 #include "base/error.h"
 #include "base/output_file.h"
+#include "base/system_files.h"
 #include "fixtures/synthetic/shaped_decoder.h"
+#include "harness/cli/console.h"
+#include "harness/pipeline/memory_plan.h"
 #include "metrics/cost/arithmetic.h"
 
 namespace plumb::harness {
@@ -68,6 +73,32 @@ models::ModelConfig measurable(models::ModelConfig c, models::Dtype dtype) {
   const int64_t bytes = metrics::block_parameters(c) * (dtype == models::Dtype::kBf16 ? 2 : 4);
   c.block_count = std::clamp<int64_t>((kWeightBytes + bytes - 1) / bytes, 1, c.block_count);
   return c;
+}
+
+constexpr size_t kReadPiece = size_t{1} << 20;
+constexpr int64_t kReadWords = kReadPiece / sizeof(uint64_t);
+
+/// Sums a piece in eight accumulators, so that the additions do not wait for each other.
+uint64_t sum_of_piece(const uint64_t* values) {
+  uint64_t part[8] = {};
+  for (int64_t i = 0; i < kReadWords; i += 8)
+    for (int64_t j = 0; j < 8; ++j) part[j] += values[i + j];
+  uint64_t sum = 0;
+  for (const uint64_t one : part) sum += one;
+  return sum;
+}
+
+/// Of the first processor, as Linux tells; 0 where it does not.
+uint64_t largest_cache_bytes() {
+  uint64_t largest = 0;
+  const std::filesystem::path folder = "/sys/devices/system/cpu/cpu0/cache";
+  for (const std::string& index : system_files::names_in(folder, "index")) {
+    const std::string size = system_files::first_line(folder / index / "size");
+    const uint64_t unit = size.ends_with('K') ? 1u << 10 : size.ends_with('M') ? 1u << 20 : 1;
+    largest =
+        std::max(largest, static_cast<uint64_t>(system_files::number(size).value_or(0)) * unit);
+  }
+  return largest;
 }
 
 class Descriptor {
@@ -140,6 +171,31 @@ MachineSpeed machine_speed(const models::ModelConfig& config, models::Dtype dtyp
   });
   speed.decode_bytes_per_second = static_cast<double>(decoder.block_bytes()) / decode;
   return speed;
+}
+
+double read_bytes_per_second() {
+  const uint64_t wanted = std::max(uint64_t{1} << 30, 2 * largest_cache_bytes());
+  const uint64_t available = available_memory_bytes() / 4;
+  const uint64_t bytes = std::min(wanted, available) / kReadPiece * kReadPiece;
+  if (bytes < 2 * largest_cache_bytes() || bytes == 0)
+    throw Error(ErrorKind::kResource,
+                text("measuring the memory's speed needs a buffer of ", bytes_text(wanted), ", of ",
+                     bytes_text(4 * available), " that are available; free some memory"));
+  const auto count = static_cast<int64_t>(bytes / sizeof(uint64_t));
+  const at::Tensor buffer = at::full({count}, 1, at::kLong);
+  const auto* values = reinterpret_cast<const uint64_t*>(buffer.const_data_ptr<int64_t>());
+  const int64_t pieces = count / kReadWords;
+  std::atomic<uint64_t> sum{0};
+  const double seconds = seconds_of([&] {
+    at::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
+      uint64_t own = 0;
+      for (int64_t p = begin; p < end; ++p) own += sum_of_piece(values + p * kReadWords);
+      sum += own;
+    });
+  });
+  if (sum % static_cast<uint64_t>(count) != 0)
+    throw Error(ErrorKind::kInvariant, "a buffer that was read does not hold what was written");
+  return static_cast<double>(bytes) / seconds;
 }
 
 double disk_bytes_per_second(const std::filesystem::path& folder) {

@@ -30,22 +30,6 @@ uint64_t unsigned_product(std::initializer_list<int64_t> factors) {
   return out;
 }
 
-/// Queries, keys and values of a step, and what each thread works on; models/kernels/block.inc.
-uint64_t kernel_bytes(const ModelConfig& c, int64_t B, int64_t T, uint64_t element,
-                      int64_t threads) {
-  constexpr int64_t kPanel = models::kernels::kPanel;
-  const int64_t rows = B * ((T + kPanel - 1) / kPanel * kPanel + kPanel);
-  const uint64_t heads =
-      unsigned_product({rows, c.head_count + 2 * c.kv_head_count, c.head_width + kPanel}) * element;
-  const uint64_t panel = unsigned_product(
-      {kPanel, 2 * c.width + std::max(c.width, c.head_count * c.head_width) + c.feed_forward_width,
-       int64_t{sizeof(float)}});
-  constexpr uint64_t kTogether = 8,
-                     kHeads = 4;  // panels of a pass over the weights; heads of a product with keys
-  const uint64_t scores = kHeads * unsigned_product({T + kPanel, kPanel, int64_t{sizeof(float)}});
-  return heads + static_cast<uint64_t>(threads) * (kThreadBytes + kTogether * panel + scores);
-}
-
 uint64_t elements(const ModelConfig& c) { return unsigned_product({c.vocabulary_size, c.width}); }
 
 /// Bytes that loading one block needs beside its place: queries, keys and values that a file has by heads.
@@ -163,6 +147,21 @@ MemoryPlan parts_of(const MemoryNeeds& n, uint64_t limit_bytes) {
 }
 
 }  // namespace
+
+uint64_t kernel_bytes(const ModelConfig& c, int64_t B, int64_t T, uint64_t element,
+                      int64_t threads) {
+  constexpr int64_t kPanel = models::kernels::kPanel;
+  const int64_t rows = B * ((T + kPanel - 1) / kPanel * kPanel + kPanel);
+  const uint64_t heads =
+      unsigned_product({rows, c.head_count + 2 * c.kv_head_count, c.head_width + kPanel}) * element;
+  const uint64_t panel = unsigned_product(
+      {kPanel, 2 * c.width + std::max(c.width, c.head_count * c.head_width) + c.feed_forward_width,
+       int64_t{sizeof(float)}});
+  constexpr uint64_t kTogether = 8,
+                     kHeads = 4;  // panels of a pass over the weights; heads of a product with keys
+  const uint64_t scores = kHeads * unsigned_product({T + kPanel, kPanel, int64_t{sizeof(float)}});
+  return heads + static_cast<uint64_t>(threads) * (kThreadBytes + kTogether * panel + scores);
+}
 
 int64_t rows_of_a_pack(const ModelConfig& config, models::Dtype dtype, uint64_t limit_bytes) {
   const uint64_t element = c10::elementSize(models::scalar_type(dtype));

@@ -67,6 +67,11 @@ MemoryPlan plan_memory(const MemoryNeeds& needs, uint64_t limit_bytes);
 /// What it takes to hold everything.
 uint64_t resident_need(const MemoryNeeds& needs);
 
+/// What the CPU's kernels work on while a block runs over B sequences of T tokens: queries, keys and values, and what each
+/// thread has to itself; models/kernels/block.inc. `element`: bytes of one value.
+uint64_t kernel_bytes(const models::ModelConfig& config, int64_t B, int64_t T, uint64_t element,
+                      int64_t threads);
+
 /// Rows of a pack of questions: so many that an activation takes 64 MB at most, no fewer than what keeps a header's share
 /// small; under a limit (0: none) no more than an eighth of it can be worked on with. A function of its arguments alone.
 int64_t rows_of_a_pack(const models::ModelConfig& config, models::Dtype dtype,

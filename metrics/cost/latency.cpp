@@ -56,7 +56,7 @@ std::vector<double> decode_ms_per_token(const Decoder& decoder, const CostOption
   std::vector<double> ms = repeated_ms("decode", options.repetitions, [&] {
     cache.length = options.decode_context;
     for (int64_t i = 0; i < options.decode_tokens; ++i)
-      last_logits(decoder, decoder.forward_cached(tokens.narrow(1, i, 1), cache));
+      decoder.decode(tokens.narrow(1, i, 1), cache);
     decoder.wait();
   });
   for (double& value : ms) value /= static_cast<double>(options.decode_tokens);

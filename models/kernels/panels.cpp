@@ -73,4 +73,8 @@ void run_tasks(int64_t count, const std::function<void(int64_t)>& task) {
   });
 }
 
+void run_shares(int64_t shares, const std::function<void(int64_t, int64_t)>& work) {
+  at::parallel_for(0, shares, 1, work);
+}
+
 }  // namespace plumb::models::kernels

@@ -23,6 +23,14 @@ namespace plumb::models::kernels {
 /// on its own prefix only: not on batch size, length, or thread count.
 inline constexpr int64_t kPanel = 32;
 
+/// Where a block over whole sequences leaves keys and values for later tokens, [B][kv_heads][capacity][head_width] each in
+/// the kernels' dtype; null: nowhere.
+struct KeyValueSink {
+  void* keys = nullptr;
+  void* values = nullptr;
+  int64_t capacity = 0;  ///< at least `tokens`
+};
+
 /// Shape of one block's work. Letters as in ModelConfig.
 struct BlockShape {
   int64_t sequences, tokens;  ///< B, T
@@ -31,6 +39,7 @@ struct BlockShape {
   int64_t rotary_width = 0;  ///< features of a head that are rotated, the first ones
   int64_t window = 0;        ///< keys that a query sees, its own included; 0: all
   DecoderOptions options = {};
+  KeyValueSink sink = {};
 };
 
 /// Row-major, as in models::Block; matrices in the kernels' dtype, vectors fp32. What the options do not have is null.
@@ -127,6 +136,33 @@ struct HeadReading {
 using DistributionsFunction = void (*)(const HeadShape&, const HeadWeights&,
                                        std::span<const HeadReading> models, const int64_t* targets);
 
+/// One block with what it has seen: keys and values of earlier tokens, [B][kv_heads][capacity][head_width] each.
+struct CachedBlock {
+  BlockWeights weights;
+  void* keys;
+  void* values;
+};
+
+/// One token more of each of B sequences that are equally long. Keys and values at `position` are written, those before
+/// it read.
+struct DecodeStep {
+  BlockShape shape;  ///< tokens is 1
+  int64_t position;  ///< of the token: as many are in the cache
+  int64_t capacity;
+  std::span<const CachedBlock> blocks;
+  Rotation rotation;  ///< stride > position
+  HeadShape head;     ///< rows is B; with `logits`
+  HeadWeights head_weights;
+  const void* in;           ///< [B, D] in the kernels' dtype
+  void* out = nullptr;      ///< [B, D] after the last block, or null
+  float* logits = nullptr;  ///< [B, V], or null
+};
+
+/// All blocks and the head for few rows: time is that of reading the weights. A sequence's bits depend on its own tokens
+/// alone, not on B, capacity or thread count; they are not those of BlockFunction and LogitsFunction, whose sums run in
+/// another order.
+using DecodeFunction = void (*)(const DecodeStep&);
+
 /// The kernels of one instruction set.
 struct PanelKernels {
   std::string_view name;  ///< "amx-bf16", "avx512-bf16", "avx512", "avx2", "portable"
@@ -136,6 +172,7 @@ struct PanelKernels {
   CrossEntropyFunction cross_entropy_fp32, cross_entropy_bf16;
   LogitsFunction logits_fp32, logits_bf16;
   DistributionsFunction distributions_fp32, distributions_bf16;
+  DecodeFunction decode_fp32, decode_bf16;
 };
 
 /// Every set that was compiled in, best first; the last one runs everywhere.

@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "models/kernels/meeting.h"
 #include "models/kernels/panels.h"
 #include "models/kernels/scratch.h"
 
@@ -39,6 +40,7 @@ constexpr int kVectors = 1;  // of 16 lanes each
 #include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
 #include "models/kernels/distributions.inc"
+#include "models/kernels/decode.inc"
 // clang-format on
 
 }  // namespace
@@ -60,7 +62,9 @@ const PanelKernels kAvx2Kernels = {"avx2",
                                    logits<float>,
                                    logits<uint16_t>,
                                    distributions<float>,
-                                   distributions<uint16_t>};
+                                   distributions<uint16_t>,
+                                   run_decode<float>,
+                                   run_decode<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

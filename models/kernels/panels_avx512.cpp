@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "models/kernels/meeting.h"
 #include "models/kernels/panels.h"
 #include "models/kernels/scratch.h"
 
@@ -41,6 +42,7 @@ constexpr int kVectors = 2;  // of 16 lanes each
 #include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
 #include "models/kernels/distributions.inc"
+#include "models/kernels/decode.inc"
 // clang-format on
 
 }  // namespace
@@ -65,7 +67,9 @@ const PanelKernels kAvx512Kernels = {"avx512",
                                      logits<float>,
                                      logits<uint16_t>,
                                      distributions<float>,
-                                     distributions<uint16_t>};
+                                     distributions<uint16_t>,
+                                     run_decode<float>,
+                                     run_decode<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

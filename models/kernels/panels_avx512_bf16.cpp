@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "models/kernels/meeting.h"
 #include "models/kernels/panels.h"
 #include "models/kernels/scratch.h"
 
@@ -42,6 +43,7 @@ constexpr int kVectors = 2;  // of 16 lanes each
 #include "models/kernels/packed.inc"
 #include "models/kernels/cross_entropy.inc"
 #include "models/kernels/distributions.inc"
+#include "models/kernels/decode.inc"
 // clang-format on
 
 }  // namespace
@@ -61,7 +63,8 @@ const PanelKernels kAvx512Bf16Kernels = {"avx512-bf16",        supported,
                                          run_packed<float>,    run_packed<uint16_t>,
                                          cross_entropy<float>, cross_entropy<uint16_t>,
                                          logits<float>,        logits<uint16_t>,
-                                         distributions<float>, distributions<uint16_t>};
+                                         distributions<float>, distributions<uint16_t>,
+                                         run_decode<float>,    run_decode<uint16_t>};
 
 }  // namespace plumb::models::kernels
 #endif

@@ -14,79 +14,14 @@
 namespace plumb::models::kernels {
 namespace {
 
-// The second needs the first.
+// Each needs the one before.
 // clang-format off
 #include "models/kernels/vector_math.inc"
 #include "models/kernels/panels_testing.inc"
+#include "models/kernels/panels_block_testing.inc"
 // clang-format on
 
 TYPED_TEST_SUITE(Panels, ElementTypes);
-
-/// A block with random weights and states.
-template <typename Type>
-struct BlockCase {
-  using P = Panels<Type>;
-  using Element = typename Type::Element;
-  BlockShape shape;
-  std::vector<float> norms[2], cosine, sine, biases[6], head_norms[2];
-  std::vector<Element> qkv, out, gate_up, down, x;
-  int64_t stride;
-
-  explicit BlockCase(BlockShape s) : stride((s.tokens + 31) / 32 * 32) {
-    if (s.rotary_width == 0) s.rotary_width = s.head_width;
-    shape = s;
-    const auto scale = [](int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); };
-    const int64_t mixed = s.heads * s.head_width, all = mixed + 2 * s.kv_heads * s.head_width;
-    const int64_t inner = (s.options.gated ? 2 : 1) * s.feed_forward_width;
-    const bool whole = s.options.query_key_norm == QueryKeyNorm::kWhole;
-    norms[0] = P::gains(s.width, 0), norms[1] = P::gains(s.width, 1);
-    head_norms[0] = P::gains(whole ? mixed : s.head_width, 7);
-    head_norms[1] = P::gains(whole ? s.kv_heads * s.head_width : s.head_width, 8);
-    const int64_t sizes[] = {s.width, all, s.width, s.width, inner, s.width};
-    for (uint64_t i = 0; i < 6; ++i) {
-      biases[i] = P::gains(sizes[i], 9 + i);  // around 1
-      for (float& v : biases[i]) v = 3 * (v - 1.0f);
-    }
-    qkv = P::random(all * s.width, scale(s.width), 2);
-    out = P::random(s.width * mixed, scale(mixed), 3);
-    gate_up = P::random(inner * s.width, scale(s.width), 4);
-    down = P::random(s.width * s.feed_forward_width, scale(s.feed_forward_width), 5);
-    x = P::random(s.sequences * s.tokens * s.width, 1.0, 6);
-    for (int64_t i = 0; i < s.rotary_width / 2; ++i)
-      for (int64_t p = 0; p < stride; ++p) {
-        const double angle =
-            static_cast<double>(p) *
-            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(s.rotary_width));
-        cosine.push_back(static_cast<float>(std::cos(angle)));
-        sine.push_back(static_cast<float>(std::sin(angle)));
-      }
-  }
-  BlockWeights weights() const {
-    const DecoderOptions& o = shape.options;
-    BlockWeights w{norms[0].data(), qkv.data(),     out.data(),
-                   norms[1].data(), gate_up.data(), down.data()};
-    if (o.norm == Norm::kLayer)
-      w.attention_norm_bias = biases[0].data(), w.feed_forward_norm_bias = biases[3].data();
-    if (o.query_key_value_bias) w.query_key_value_bias = biases[1].data();
-    if (o.attention_out_bias) w.attention_out_bias = biases[2].data();
-    if (o.feed_forward_bias) w.gate_up_bias = biases[4].data(), w.down_bias = biases[5].data();
-    if (o.query_key_norm != QueryKeyNorm::kNone)
-      w.query_norm = head_norms[0].data(), w.key_norm = head_norms[1].data();
-    if (o.shared_norm) w.feed_forward_norm = w.feed_forward_norm_bias = nullptr;
-    return w;
-  }
-  Rotation rotation() const { return {cosine.data(), sine.data(), stride}; }
-  std::vector<Element> reference() const {
-    std::vector<Element> y(x.size());
-    block_reference<Element>(shape, weights(), rotation(), x.data(), y.data());
-    return y;
-  }
-  std::vector<Element> run(const PanelKernels& set) const {
-    std::vector<Element> y(x.size());
-    (set.*Type::block)(shape, weights(), rotation(), x.data(), y.data());
-    return y;
-  }
-};
 
 // Every size around the tiles: 32 tokens, 14 or 32 rows, 16 lanes, pairs, 32 features; widths that
 // end inside each.
@@ -95,16 +30,6 @@ const BlockShape kShapes[] = {
     {3, 32, 33, 3, 3, 12, 63, 1e-5f},   {1, 33, 64, 4, 2, 16, 64, 1e-5f},
     {2, 63, 65, 1, 1, 64, 65, 1e-5f},   {1, 64, 96, 6, 2, 34, 129, 1e-5f},
     {2, 65, 192, 3, 1, 64, 130, 1e-5f}, {1, 300, 48, 2, 2, 24, 100, 1e-5f}};
-
-// Against exact arithmetic a value passes about 8 roundings (norm, product, score, weight, mixture,
-// sum, gate, down); a sum of n terms of like size, rounded at each step, strays by about sqrt(n)
-// roundings. In fp32 the longest sum is below 512 terms, so 8 sqrt(512) = 181 roundings of the
-// largest value bound it with room; in bf16 sums are fp32 and only the eight operands are rounded:
-// 8, doubled for SiLU's slope and for the division of what is left.
-template <typename Type>
-double block_tolerance(double largest) {
-  return (Type::kRounding < 0x1p-20 ? 181 : 16) * Type::kRounding * largest;
-}
 
 template <typename Type>
 void expect_reference(const BlockShape& shape) {
@@ -126,25 +51,6 @@ void expect_reference(const BlockShape& shape) {
 TYPED_TEST(Panels, RunABlockAsTheReferenceDoes) {
   for (const BlockShape& shape : kShapes) expect_reference<TypeParam>(shape);
 }
-
-// Each option alone and the combinations that families have.
-const DecoderOptions kOptions[] = {
-    {.query_key_value_bias = true},
-    {.query_key_norm = QueryKeyNorm::kHead},
-    {.form = BlockForm::kPostNorm, .query_key_norm = QueryKeyNorm::kWhole},
-    {.activation = Activation::kGeluTanh},
-    {.norm = Norm::kLayer},
-    {.form = BlockForm::kParallel},
-    {.attention_out_bias = true, .feed_forward_bias = true},
-    {.norm = Norm::kLayer,
-     .form = BlockForm::kParallel,
-     .shared_norm = true,
-     .activation = Activation::kGeluTanh,
-     .gated = false,
-     .query_key_value_bias = true,
-     .attention_out_bias = true,
-     .feed_forward_bias = true},
-    {.norm = Norm::kLayer, .activation = Activation::kGelu, .gated = false}};
 
 TYPED_TEST(Panels, RunABlockWithEveryOptionAsTheReferenceDoes) {
   for (size_t i = 0; i < std::size(kOptions); ++i) {

@@ -38,4 +38,8 @@ class Scratch {
 /// thread runs which task must not matter.
 void run_tasks(int64_t count, const std::function<void(int64_t)>& task);
 
+/// Runs work(begin, end) on the intra-op pool so that [0, shares) is covered once, all calls at the same time: they may
+/// wait for each other (Meeting). One share each where the pool has that many threads free, else several.
+void run_shares(int64_t shares, const std::function<void(int64_t, int64_t)>& work);
+
 }  // namespace plumb::models::kernels
