@@ -130,7 +130,7 @@ TEST(Strategy, ThatCannotAnswerSaysWhatItNeeds) {
   EXPECT_THAT(usage_error("explicit", 2, {kBlocks, nullptr, 0, {1, 2, 3}}), HasSubstr("3 blocks"));
   EXPECT_THAT(usage_error("explicit", 2, {kBlocks, nullptr, 0, {1, 1}}), HasSubstr("twice"));
   EXPECT_THAT(usage_error("smallest", 2, bare),
-              HasSubstr("similarity, simple, random, block-influence, explicit"));
+              HasSubstr("similarity, simple, deepest, random, block-influence, explicit"));
 }
 
 }  // namespace

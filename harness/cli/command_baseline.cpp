@@ -28,7 +28,7 @@ nlohmann::ordered_json facts_json(const FactMap& facts) {
 int update(const Arguments& arguments, const Console& console) {
   const std::filesystem::path file = arguments.require("--baseline");
   if (!arguments.has("--from")) throw Error(ErrorKind::kUsage, "--from is missing; see --help");
-  std::vector<Snapshot> runs;
+  std::vector<GateSnapshot> runs;
   for (const std::string& folder : arguments.values.at("--from")) {
     runs.push_back(read_run_snapshot(folder));
     if (!runs.back().invalid.empty())
@@ -36,7 +36,7 @@ int update(const Arguments& arguments, const Console& console) {
                   text("'", printable(folder), "' is INVALID: ", printable(runs.back().invalid[0]),
                        "; needed is a run that can be believed, the baseline stays as it was"));
   }
-  const Snapshot after = joined(std::move(runs));
+  const GateSnapshot after = joined(std::move(runs));
   if (after.documents.empty() && after.repeated.empty() && !after.answers)
     throw Error(ErrorKind::kInput, text("'", printable(after.source),
                                         "' holds no losses, answers or costs to compare with"));
@@ -62,9 +62,9 @@ int update(const Arguments& arguments, const Console& console) {
 }
 
 int show(const Arguments& arguments, const Console& console) {
-  const Snapshot s = read_snapshot(arguments.require("--baseline"));
+  const GateSnapshot s = read_snapshot(arguments.require("--baseline"));
   nlohmann::ordered_json numbers = nlohmann::ordered_json::array();
-  for (const std::string& line : baseline_changes(Snapshot{}, s))
+  for (const std::string& line : baseline_changes(GateSnapshot{}, s))
     numbers.push_back(printable(line));
   console.result({{"source", printable(s.source)},
                   {"model", facts_json(s.model)},

@@ -111,8 +111,8 @@ int run_gate(const Arguments& arguments, const Console& console) {
     options.seed = static_cast<uint64_t>(whole_number(arguments, "--seed", 0));
   const auto out = arguments.get("--out");
   if (out) try_writable_folder(*out);
-  const Snapshot baseline = read_snapshot(arguments.require("--baseline"));
-  const Snapshot candidate = read_run_snapshot(arguments.require("--candidate"));
+  const GateSnapshot baseline = read_snapshot(arguments.require("--baseline"));
+  const GateSnapshot candidate = read_run_snapshot(arguments.require("--candidate"));
   const GateResult result = judge_gate(baseline, candidate, config, options);
   const int code = gate_exit_code(result, inconclusive);
 

@@ -26,7 +26,7 @@ TEST(GateSmolLm2, TellsTheSameModelFromOneWithABlockLess) {
          {std::string("heal.n="), std::string("sweep.n=0"), std::string("questions.tasks="),
           text("validation.documents=", documents, "/validation.jsonl"),
           text("calibration.documents=", documents, "/calibration.jsonl"),
-          std::string("validation.limit=12"), std::string("validation.max_tokens=64"),
+          std::string("validation.limit=24"), std::string("validation.max_tokens=128"),
           std::string("calibration.limit=2"), std::string("calibration.max_tokens=32"),
           std::string("cost.n=0"), std::string("cost.repetitions=6"),
           std::string("cost.prefill_tokens=16"), std::string("cost.decode_context=8"),

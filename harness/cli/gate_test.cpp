@@ -136,12 +136,12 @@ TEST_F(GateCommand, IsIncomparableForTimesOfAnotherMachine) {
 }
 
 TEST_F(GateCommand, ReadsResultsFromBeforeTheSubject) {
-  const Snapshot now = read_run_snapshot(path("a"));
+  const GateSnapshot now = read_run_snapshot(path("a"));
   edit("a/results.json", [](Json& j) {
     j.erase("subject");
     j.erase("schema_minor");
   });
-  const Snapshot before = read_run_snapshot(path("a"));
+  const GateSnapshot before = read_run_snapshot(path("a"));
   EXPECT_EQ(before.model, now.model);
   EXPECT_EQ(before.loss, now.loss);
   EXPECT_EQ(before.cost, now.cost);

@@ -69,7 +69,8 @@ TEST_F(Program, RefusesWordsThatItDoesNotKnow) {
   expect_refused(sweep({"--set", "sweep.n"}), 2, "needed KEY=VALUE");
   expect_refused({"inspect"}, 2, "no model was named");
   expect_refused({"profile", "--model", model(), "--out", path("new")}, 2, "no text was named");
-  expect_refused({"report"}, 2, "needed folders of runs, or --validate FILE");
+  expect_refused({"report"}, 2,
+                 "needed one of folders of runs, --validate FILE and --history FILE");
   expect_refused({"verify"}, 2, "--run is missing");
 }
 

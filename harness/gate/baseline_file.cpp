@@ -82,7 +82,7 @@ void write(const Sorted& json, int depth, std::string& out) {
 // What changes -------------------------------------------------------------------------------------------------------
 
 /// Numbers by name, as people would compare them.
-std::map<std::string, double> numbers_of(const Snapshot& s) {
+std::map<std::string, double> numbers_of(const GateSnapshot& s) {
   std::map<std::string, double> out;
   for (const DocumentSeries& d : s.documents) out[d.metric + " " + d.plan] = mean(d.values);
   for (const RepeatedSeries& r : s.repeated) {
@@ -115,7 +115,7 @@ void fact_changes(const std::string& group, const FactMap& a, const FactMap& b,
 
 }  // namespace
 
-std::string baseline_text(const Snapshot& s) {
+std::string baseline_text(const GateSnapshot& s) {
   Sorted documents = Sorted::array(), repeated = Sorted::array(), estimates = Sorted::array();
   for (const DocumentSeries& d : s.documents) {
     for (const double value : d.values) require_finite(value, d.metric);
@@ -161,7 +161,7 @@ std::string baseline_text(const Snapshot& s) {
   return reports::escape_line_separators(out + "\n");
 }
 
-std::vector<std::string> baseline_changes(const Snapshot& before, const Snapshot& after) {
+std::vector<std::string> baseline_changes(const GateSnapshot& before, const GateSnapshot& after) {
   std::vector<std::string> out;
   fact_changes("model", before.model, after.model, out);
   fact_changes("loss", before.loss, after.loss, out);

@@ -21,8 +21,8 @@ using testing::bare_snapshot;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Snapshot whole(double loss = 3) {
-  Snapshot out = bare_snapshot("runs-a");
+GateSnapshot whole(double loss = 3) {
+  GateSnapshot out = bare_snapshot("runs-a");
   add_losses(out, {loss, 0.1 + 0.2, 1e-300});
   add_times(out, {{10.5, 11.25}, {12}});
   add_answers(out, {1, 0, 1});
@@ -36,7 +36,7 @@ Snapshot whole(double loss = 3) {
 
 TEST(BaselineFile, ReadsBackToTheSameBytes) {
   const std::string bytes = baseline_text(whole());
-  const Snapshot back = parse_baseline(bytes);
+  const GateSnapshot back = parse_baseline(bytes);
   EXPECT_EQ(baseline_text(back), bytes);
   EXPECT_EQ(back.documents[0].values, whole().documents[0].values);  // to the last bit
   EXPECT_EQ(back.repeated[0].runs, whole().repeated[0].runs);
@@ -53,7 +53,7 @@ TEST(BaselineFile, HasSortedKeysAndALineForEachSeriesAndQuestion) {
   for (const auto& [key, value] : written.items()) in_order.push_back(key);
   EXPECT_EQ(keys, in_order);
   // One answer turned is one line of a diff.
-  Snapshot turned = whole();
+  GateSnapshot turned = whole();
   turned.answers->tasks[0].plans[0].right[1] = 1;
   const std::string other = baseline_text(turned);
   int differing = 0;
@@ -63,7 +63,7 @@ TEST(BaselineFile, HasSortedKeysAndALineForEachSeriesAndQuestion) {
 }
 
 TEST(BaselineFile, SaysWhatChanges) {
-  Snapshot after = whole(3.5);
+  GateSnapshot after = whole(3.5);
   after.system["CPU"] = "another";
   after.absent.clear();
   after.repeated.clear();
@@ -125,12 +125,12 @@ TEST(BaselineCorpus, HasAFileThatIsSound) {
 }
 
 TEST(JoinedRuns, KnowWhatRepetitionsDifferBy) {
-  Snapshot a = bare_snapshot("a"), b = bare_snapshot("b");
+  GateSnapshot a = bare_snapshot("a"), b = bare_snapshot("b");
   add_losses(a, {3, 4});
   add_losses(b, {3, 4.5});
   add_times(a, {{10, 11}});
   add_times(b, {{12, 13}});
-  const Snapshot both = joined({a, b});
+  const GateSnapshot both = joined({a, b});
   EXPECT_EQ(both.documents[0].noise_floor, 0.25);
   EXPECT_EQ(both.repeated[0].runs.size(), 2u);
   EXPECT_FALSE(joined({a}).documents[0].noise_floor.has_value());

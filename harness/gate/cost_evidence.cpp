@@ -14,7 +14,7 @@
 namespace plumb::harness {
 namespace {
 
-const RepeatedSeries* find_series(const Snapshot& side, const std::string& record,
+const RepeatedSeries* find_series(const GateSnapshot& side, const std::string& record,
                                   const std::string& plan) {
   const auto found = std::ranges::find_if(side.repeated, [&](const RepeatedSeries& s) {
     return s.metric == record && is_plan(s.plan, plan);
@@ -122,7 +122,7 @@ void fill_times(const GateContext& context, const TimeScale& scale, const Tolera
   f.samples = static_cast<int64_t>(std::min(a.size(), b.size()));
 }
 
-const Estimate* find_estimate(const Snapshot& side, const NamedMetric& metric,
+const Estimate* find_estimate(const GateSnapshot& side, const NamedMetric& metric,
                               const std::string& plan) {
   const bool curve = metric.metric.record == "f0";
   const std::string asked = curve ? plan.substr(0, plan.find(':')) : plan;
@@ -137,7 +137,7 @@ const Estimate* find_estimate(const Snapshot& side, const NamedMetric& metric,
 }
 
 /// Questions of a task as both logs name them; none where a side has no log.
-std::set<std::string> questions_of(const Snapshot& side, const std::string& task) {
+std::set<std::string> questions_of(const GateSnapshot& side, const std::string& task) {
   std::set<std::string> out;
   if (side.answers)
     for (const TaskLog& log : side.answers->tasks)

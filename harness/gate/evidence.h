@@ -42,8 +42,8 @@ std::optional<NamedMetric> find_metric(const std::string& name);
 std::string known_metrics();
 
 struct GateContext {
-  const Snapshot& baseline;
-  const Snapshot& candidate;
+  const GateSnapshot& baseline;
+  const GateSnapshot& candidate;
   const GateOptions& options;
   double alpha = 0.05;
 };

@@ -22,14 +22,14 @@ using Kind = Metric::Kind;
 /// Tasks of both sides, the baseline's first.
 std::vector<std::string> tasks_of(const GateContext& context) {
   std::vector<std::string> out;
-  for (const Snapshot* side : {&context.baseline, &context.candidate})
+  for (const GateSnapshot* side : {&context.baseline, &context.candidate})
     if (side->answers)
       for (const TaskLog& task : side->answers->tasks)
         if (std::ranges::find(out, task.task) == out.end()) out.push_back(task.task);
   return out;
 }
 
-std::set<std::string> plans_of(const Snapshot& side, const NamedMetric& metric) {
+std::set<std::string> plans_of(const GateSnapshot& side, const NamedMetric& metric) {
   std::set<std::string> out;
   for (const DocumentSeries& s : side.documents)
     if (s.metric == metric.metric.record) out.insert(s.plan);
@@ -46,7 +46,7 @@ std::set<std::string> plans_of(const Snapshot& side, const NamedMetric& metric) 
 }
 
 /// The stem of a text's file is TEXT, or begins with it: "c4" names c4_en_validation.jsonl.
-bool is_text(const Snapshot& side, const std::string& asked) {
+bool is_text(const GateSnapshot& side, const std::string& asked) {
   const auto file = side.loss.find("file");
   if (file == side.loss.end() || file->second.rfind(asked, 0) != 0) return false;
   const std::string rest = file->second.substr(asked.size());
@@ -317,8 +317,8 @@ void add_refusals(const GateContext& context, std::vector<Evidence>& out) {
 
 }  // namespace
 
-GateResult judge_gate(const Snapshot& baseline, const Snapshot& candidate, const GateConfig& config,
-                      const GateOptions& options) {
+GateResult judge_gate(const GateSnapshot& baseline, const GateSnapshot& candidate,
+                      const GateConfig& config, const GateOptions& options) {
   const GateContext context{baseline, candidate, options, config.alpha};
   GateResult result;
   result.alpha = config.alpha;

@@ -53,8 +53,8 @@ struct GateResult {
 /// of each side decide. INCONCLUSIVE: neither. INCOMPARABLE: another text, protocol, architecture or vocabulary; of
 /// times and peaks, another machine. INVALID: a tolerance that is not above the noise floor, repetitions too few for
 /// any p below alpha, or a run that is not to be believed. NOT RUN, and required, where a metric is missing.
-GateResult judge_gate(const Snapshot& baseline, const Snapshot& candidate, const GateConfig& config,
-                      const GateOptions& options);
+GateResult judge_gate(const GateSnapshot& baseline, const GateSnapshot& candidate,
+                      const GateConfig& config, const GateOptions& options);
 
 /// Code of contracts: any FAIL that counts 1, else INCOMPARABLE or INVALID 7, else INCONCLUSIVE or a required NOT RUN
 /// `inconclusive`, else 0; 3 where nothing at all was tested, whatever `inconclusive` is.

@@ -20,7 +20,7 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
-Json side_json(const Snapshot& side) {
+Json side_json(const GateSnapshot& side) {
   Json model = Json::object();
   for (const auto& [name, value] : side.model) model[name] = reports::repair_utf8(value);
   return {{"source", reports::repair_utf8(side.source)}, {"model", model}};
@@ -87,8 +87,8 @@ const char* outcome_text(int code) {
 
 }  // namespace
 
-Json gate_json(const GateResult& result, const Snapshot& baseline, const Snapshot& candidate,
-               int exit_code) {
+Json gate_json(const GateResult& result, const GateSnapshot& baseline,
+               const GateSnapshot& candidate, int exit_code) {
   Json findings = Json::array(), notes = Json::array();
   for (const Finding& f : result.findings) findings.push_back(finding_json(f));
   for (const std::string& note : result.notes) notes.push_back(reports::repair_utf8(note));
@@ -103,8 +103,8 @@ Json gate_json(const GateResult& result, const Snapshot& baseline, const Snapsho
           {"notes", notes}};
 }
 
-std::string gate_markdown(const GateResult& result, const Snapshot& baseline,
-                          const Snapshot& candidate, int exit_code) {
+std::string gate_markdown(const GateResult& result, const GateSnapshot& baseline,
+                          const GateSnapshot& candidate, int exit_code) {
   using reports::escape_markdown;
   std::string out = text("### plumb gate: ", outcome_text(exit_code), " (exit code ", exit_code,
                          ")\n\n", escape_markdown(candidate.source), " against ",

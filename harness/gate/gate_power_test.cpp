@@ -23,11 +23,12 @@ struct Kind {
   int64_t pilot;
   double
       needed;  ///< ((z(0.95) + z(0.8)) deviation / tolerance)^2, with the deviation that is drawn
-  void (*draw)(int64_t samples, double effect, Rng& rng, Snapshot& baseline, Snapshot& candidate);
+  void (*draw)(int64_t samples, double effect, Rng& rng, GateSnapshot& baseline,
+               GateSnapshot& candidate);
 };
 
-void draw_losses(int64_t samples, double effect, Rng& rng, Snapshot& baseline,
-                 Snapshot& candidate) {
+void draw_losses(int64_t samples, double effect, Rng& rng, GateSnapshot& baseline,
+                 GateSnapshot& candidate) {
   const auto before = normals(static_cast<size_t>(samples), 3, 0.4, rng);
   auto after = before;
   // Differences are skewed, as those of losses are: an exponential has a mean and deviation of 1.
@@ -36,8 +37,8 @@ void draw_losses(int64_t samples, double effect, Rng& rng, Snapshot& baseline,
   add_losses(candidate, after);
 }
 
-void draw_answers(int64_t samples, double effect, Rng& rng, Snapshot& baseline,
-                  Snapshot& candidate) {
+void draw_answers(int64_t samples, double effect, Rng& rng, GateSnapshot& baseline,
+                  GateSnapshot& candidate) {
   std::vector<uint8_t> before, after;
   for (int64_t i = 0; i < samples; ++i) {
     const double u = rng.uniform();
@@ -51,7 +52,8 @@ void draw_answers(int64_t samples, double effect, Rng& rng, Snapshot& baseline,
   add_answers(candidate, after);
 }
 
-void draw_times(int64_t samples, double effect, Rng& rng, Snapshot& baseline, Snapshot& candidate) {
+void draw_times(int64_t samples, double effect, Rng& rng, GateSnapshot& baseline,
+                GateSnapshot& candidate) {
   const auto times = [&](int64_t n, double speed) {
     std::vector<double> out = normals(static_cast<size_t>(n), 0, 0.05, rng);
     for (double& value : out) value = 10 / speed * std::exp(value);
@@ -67,7 +69,7 @@ constexpr Kind kAnswers{"answers", "own.acc:abs:-0.03", 240, 797, draw_answers};
 constexpr Kind kTimes{"times", "decode.tok_s:rel:-5%", 10, 13, draw_times};
 
 struct Pair {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
 };
 
 Pair drawn(const Kind& kind, int64_t samples, double effect, uint64_t seed, uint64_t stream) {

@@ -26,7 +26,7 @@ using testing::tolerances;
 
 /// Losses of 40 documents about 3 nats, and the same again worse by `share` and a little noise.
 struct TwoRuns {
-  Snapshot baseline = bare_snapshot("before"), candidate = bare_snapshot("after");
+  GateSnapshot baseline = bare_snapshot("before"), candidate = bare_snapshot("after");
 };
 TwoRuns loss_runs(double share, double noise = 0.01, size_t documents = 40) {
   TwoRuns out;
@@ -118,18 +118,19 @@ TEST(Gate, RefusesToCompareWhatDiffers) {
     EXPECT_EQ(only(result).verdict.kind, VerdictKind::kIncomparable) << what;
     EXPECT_THAT(only(result).verdict.reason, HasSubstr(what));
   };
-  code_and_reason([](Snapshot& s) { s.loss["sha256"] = "u"; }, "sha256");
-  code_and_reason([](Snapshot& s) { s.loss["dtype"] = "bf16"; }, "dtype: 'fp32' and 'bf16'");
-  code_and_reason([](Snapshot& s) { s.loss.erase("dtype"); }, "dtype: 'fp32' and nothing");
-  code_and_reason([](Snapshot& s) { s.model["vocabulary"] = "32000"; }, "vocabulary");
-  code_and_reason([](Snapshot& s) { s.model["architecture"] = "phi2"; }, "architecture");
+  code_and_reason([](GateSnapshot& s) { s.loss["sha256"] = "u"; }, "sha256");
+  code_and_reason([](GateSnapshot& s) { s.loss["dtype"] = "bf16"; }, "dtype: 'fp32' and 'bf16'");
+  code_and_reason([](GateSnapshot& s) { s.loss.erase("dtype"); }, "dtype: 'fp32' and nothing");
+  code_and_reason([](GateSnapshot& s) { s.model["vocabulary"] = "32000"; }, "vocabulary");
+  code_and_reason([](GateSnapshot& s) { s.model["architecture"] = "phi2"; }, "architecture");
   code_and_reason(
-      [](Snapshot& s) {
+      [](GateSnapshot& s) {
         s.documents[0].documents.assign(40, 0);
         for (size_t i = 0; i < 40; ++i) s.documents[0].documents[i] = static_cast<int64_t>(2 * i);
       },
       "no document in common");
-  code_and_reason([](Snapshot& s) { s.model["sha256"] = std::string(64, 'b'); }, "sha256", true);
+  code_and_reason([](GateSnapshot& s) { s.model["sha256"] = std::string(64, 'b'); }, "sha256",
+                  true);
   // Other weights of the same architecture are what a gate is for.
   TwoRuns runs = loss_runs(0.02);
   runs.candidate.model["sha256"] = std::string(64, 'b');
@@ -140,13 +141,13 @@ TEST(Gate, RefusesToCompareWhatDiffers) {
 }
 
 TEST(Gate, ComparesTimesOfOneMachineAlone) {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
   Rng rng(9);
   add_times(baseline, {normals(10, 10, 0.05, rng), normals(10, 10.01, 0.05, rng)});
   add_times(candidate, {normals(10, 10, 0.05, rng)});
   const GateConfig config = tolerances({"decode.tok_s:rel:-5%"});
   EXPECT_EQ(kind_of(judged(baseline, candidate, config)), VerdictKind::kPass);
-  Snapshot other = candidate;
+  GateSnapshot other = candidate;
   other.system["CPU"] = "another";
   const GateResult result = judged(baseline, other, config);
   EXPECT_EQ(kind_of(result), VerdictKind::kIncomparable);
@@ -160,7 +161,7 @@ TEST(Gate, ComparesTimesOfOneMachineAlone) {
 
 TEST(Gate, FailsASlowerCandidateOnlyAboveKnownNoise) {
   Rng rng(10);
-  Snapshot once = bare_snapshot(), twice = bare_snapshot(), slow = bare_snapshot();
+  GateSnapshot once = bare_snapshot(), twice = bare_snapshot(), slow = bare_snapshot();
   const auto first = normals(10, 10, 0.05, rng), second = normals(10, 10.2, 0.05, rng);
   add_times(once, {first});
   add_times(twice, {first, second});
@@ -184,7 +185,7 @@ TEST(Gate, FailsASlowerCandidateOnlyAboveKnownNoise) {
 }
 
 TEST(Gate, IsInvalidWhereNoRepetitionsReachTheLevel) {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
   add_times(baseline, {{10, 11, 12}});
   add_times(candidate, {{20, 21}});  // the least p is 1 in 10
   const GateResult result = judged(baseline, candidate, tolerances({"decode.ms:rel:+5%"}));
@@ -193,7 +194,7 @@ TEST(Gate, IsInvalidWhereNoRepetitionsReachTheLevel) {
 }
 
 TEST(Gate, HoldsTheLargestPeakOfEachSide) {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
   add_times(baseline, {{1000}, {1010}}, "peak_resident_bytes");
   add_times(candidate, {{1025}}, "peak_resident_bytes");
   const auto config = [](const char* word) { return tolerances({word}); };
@@ -207,7 +208,7 @@ TEST(Gate, HoldsTheLargestPeakOfEachSide) {
 }
 
 TEST(Gate, HoldsAnswersQuestionByQuestion) {
-  Snapshot baseline = bare_snapshot(), same = bare_snapshot(), worse = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), same = bare_snapshot(), worse = bare_snapshot();
   std::vector<uint8_t> right(600, 1);
   add_answers(baseline, right);
   add_answers(same, right);
@@ -227,8 +228,8 @@ TEST(Gate, HoldsAnswersQuestionByQuestion) {
 }
 
 TEST(Gate, HoldsACollapseInBothDirections) {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
-  const auto put = [](Snapshot& s, double value) {
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  const auto put = [](GateSnapshot& s, double value) {
     s.estimates = {{"f0", "own", "similarity", value, {value - 0.01, value + 0.01, 0.95, "m"}}};
   };
   put(baseline, 0.4);
@@ -266,7 +267,7 @@ TEST(Gate, DoesNotPassWhatWasNotMeasured) {
 }
 
 TEST(Gate, TellsWhyANumberIsAbsent) {
-  Snapshot baseline = bare_snapshot(), candidate = bare_snapshot();
+  GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
   candidate.absent["f0"] = "the whole model's accuracy is not above chance";
   const GateResult result = judged(baseline, candidate, tolerances({"f0:abs:0.05"}));
   EXPECT_THAT(only(result).verdict.reason, HasSubstr("not above chance"));

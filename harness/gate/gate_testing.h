@@ -12,8 +12,8 @@
 namespace plumb::harness::testing {
 
 /// A run of a model with facts and no numbers.
-inline Snapshot bare_snapshot(const std::string& source = "run") {
-  Snapshot out;
+inline GateSnapshot bare_snapshot(const std::string& source = "run") {
+  GateSnapshot out;
   out.source = source;
   out.model = {{"name", "tiny"}, {"sha256", std::string(64, 'a')}, {"architecture", "llama"},
                {"width", "576"}, {"vocabulary", "49152"},          {"blocks", "30"}};
@@ -23,7 +23,7 @@ inline Snapshot bare_snapshot(const std::string& source = "run") {
   return out;
 }
 
-inline void add_losses(Snapshot& to, std::vector<double> values,
+inline void add_losses(GateSnapshot& to, std::vector<double> values,
                        const std::string& plan = "similarity:0") {
   DocumentSeries series{"loss_nats", plan, "", {}, std::move(values), {}};
   for (size_t i = 0; i < series.values.size(); ++i)
@@ -31,13 +31,13 @@ inline void add_losses(Snapshot& to, std::vector<double> values,
   to.documents.push_back(std::move(series));
 }
 
-inline void add_times(Snapshot& to, std::vector<std::vector<double>> runs,
+inline void add_times(GateSnapshot& to, std::vector<std::vector<double>> runs,
                       const std::string& metric = "decode_ms_per_token") {
   to.repeated.push_back({metric, "simple:0", std::move(runs)});
 }
 
 /// Answers of one plan, right or wrong, to questions 0, 1, ... of a task.
-inline void add_answers(Snapshot& to, const std::vector<uint8_t>& right,
+inline void add_answers(GateSnapshot& to, const std::vector<uint8_t>& right,
                         const std::string& task = "own", const std::string& strategy = "simple",
                         int64_t n = 0) {
   if (!to.answers) to.answers = AnswerLog{to.source, {}};
@@ -64,7 +64,7 @@ inline GateConfig tolerances(const std::vector<std::string>& words) {
   return config;
 }
 
-inline GateResult judged(const Snapshot& baseline, const Snapshot& candidate,
+inline GateResult judged(const GateSnapshot& baseline, const GateSnapshot& candidate,
                          const GateConfig& config = {}) {
   GateOptions options;
   options.today = "2026-06-15";

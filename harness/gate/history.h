@@ -34,10 +34,10 @@ struct HistoryEntry {
   int64_t exit_code = 0;
   std::vector<HistoryRow> rows;  ///< the members above of each are taken from here
 };
-HistoryEntry gate_entry(const GateResult& result, const Snapshot& candidate, int exit_code,
+HistoryEntry gate_entry(const GateResult& result, const GateSnapshot& candidate, int exit_code,
                         const std::string& now);
 /// Losses, accuracies, times and sizes of every plan of a run.
-HistoryEntry run_entry(const Snapshot& run, const std::string& now);
+HistoryEntry run_entry(const GateSnapshot& run, const std::string& now);
 
 /// A history in one SQLite file. Its schema has a number (PRAGMA user_version); one of an earlier release is brought up to
 /// date when it is opened for writing, in one transaction. Errors: Error{kResource} where another process holds it for

@@ -20,7 +20,7 @@ std::string fact(const FactMap& facts, const char* name) {
   return found == facts.end() ? "" : reports::repair_utf8(found->second);
 }
 
-HistoryEntry entry_about(const Snapshot& side, const char* command, int exit_code,
+HistoryEntry entry_about(const GateSnapshot& side, const char* command, int exit_code,
                          const std::string& now) {
   return {now,
           command,
@@ -85,7 +85,7 @@ reports::LineFigure figure_of(const std::string& metric, const std::vector<Histo
 
 }  // namespace
 
-HistoryEntry gate_entry(const GateResult& result, const Snapshot& candidate, int exit_code,
+HistoryEntry gate_entry(const GateResult& result, const GateSnapshot& candidate, int exit_code,
                         const std::string& now) {
   HistoryEntry out = entry_about(candidate, "gate", exit_code, now);
   for (const Finding& f : result.findings) {
@@ -105,7 +105,7 @@ HistoryEntry gate_entry(const GateResult& result, const Snapshot& candidate, int
   return out;
 }
 
-HistoryEntry run_entry(const Snapshot& run, const std::string& now) {
+HistoryEntry run_entry(const GateSnapshot& run, const std::string& now) {
   HistoryEntry out = entry_about(run, "run", 0, now);
   std::vector<std::string> taken;
   const auto add = [&](HistoryRow row) {

@@ -180,7 +180,7 @@ TEST_F(HistoryFile, IsDrawnWithAFigureForEachMetric) {
 }
 
 TEST_F(HistoryFile, KeepsAGatesVerdicts) {
-  Snapshot baseline = testing::bare_snapshot(), candidate = testing::bare_snapshot("new");
+  GateSnapshot baseline = testing::bare_snapshot(), candidate = testing::bare_snapshot("new");
   testing::add_losses(baseline, std::vector<double>(20, 3.0));
   testing::add_losses(candidate, std::vector<double>(20, 3.3));
   const GateResult result =

@@ -78,9 +78,9 @@ Evidence refused(const Tolerance& tolerance, VerdictKind kind, const std::string
 
 Evidence missing(const GateContext& context, const NamedMetric& metric, const Tolerance& tolerance,
                  bool in_baseline, bool in_candidate) {
-  const Snapshot& without = in_baseline ? context.candidate : context.baseline;
+  const GateSnapshot& without = in_baseline ? context.candidate : context.baseline;
   std::string why;
-  for (const Snapshot* side : {&without, &context.candidate})
+  for (const GateSnapshot* side : {&without, &context.candidate})
     if (const auto found = side->absent.find(metric.metric.record);
         why.empty() && found != side->absent.end())
       why = ": " + found->second;

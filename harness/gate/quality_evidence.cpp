@@ -19,7 +19,7 @@ constexpr int64_t kLeastDocuments = 8;
 /// Level of the interval whose upper end plans are made with: one-sided 0.9, as of deviations.
 constexpr double kPlanningLevel = 0.8;
 
-const DocumentSeries* find_series(const Snapshot& side, const std::string& record,
+const DocumentSeries* find_series(const GateSnapshot& side, const std::string& record,
                                   const std::string& plan) {
   const auto found = std::ranges::find_if(side.documents, [&](const DocumentSeries& s) {
     return s.metric == record && is_plan(s.plan, plan);
@@ -96,7 +96,7 @@ void fill_documents(const GateContext& context, const NamedMetric& metric,
   f.samples = static_cast<int64_t>(excess.size());
 }
 
-const TaskLog* find_task(const Snapshot& side, const std::string& task) {
+const TaskLog* find_task(const GateSnapshot& side, const std::string& task) {
   if (!side.answers) return nullptr;
   const auto found = std::ranges::find(side.answers->tasks, task, &TaskLog::task);
   return found == side.answers->tasks.end() ? nullptr : &*found;

@@ -92,11 +92,11 @@ Estimate estimate_from(const Json& j) {
 
 }  // namespace
 
-Snapshot parse_baseline(std::string_view bytes) {
+GateSnapshot parse_baseline(std::string_view bytes) {
   const Json json = reports::read_versioned(bytes, reports::baseline_schema(),
                                             reports::kBaselineVersion, "baseline");
   try {
-    Snapshot out;
+    GateSnapshot out;
     out.source = json.at("source");
     out.model = facts_from(json.at("model"));
     out.loss = facts_from(json.at("loss"));

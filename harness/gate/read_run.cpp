@@ -60,7 +60,7 @@ std::string word_at(const std::string& sentence, const std::string& unit, bool b
 }
 
 /// Results of 1.0 have no subject: the same facts from provenance.json, where they are written for people.
-void subject_of_provenance(const Json& provenance, Snapshot& out) {
+void subject_of_provenance(const Json& provenance, GateSnapshot& out) {
   const Json& groups = provenance.at("provenance");
   const FactMap model = facts_from(groups.at("model")), data = facts_from(groups.at("data"));
   const FactMap method = facts_from(groups.at("method"));
@@ -97,7 +97,7 @@ void subject_of_provenance(const Json& provenance, Snapshot& out) {
       out.system[name] = value;
 }
 
-void read_subject(const Json& results, const fs::path& folder, Snapshot& out) {
+void read_subject(const Json& results, const fs::path& folder, GateSnapshot& out) {
   if (results.contains("subject") && !results["subject"].empty()) {
     const Json& subject = results["subject"];
     out.model = facts_from(subject.at("model"));
@@ -124,7 +124,7 @@ std::string plan_of(const Json& dimensions) {
   return out;
 }
 
-void read_record(const Json& record, Snapshot& out) {
+void read_record(const Json& record, GateSnapshot& out) {
   const std::string name = record.at("name");
   const Json& dimensions = record.at("dimensions");
   const std::string plan = plan_of(dimensions), task = word(dimensions, "task");
@@ -153,7 +153,7 @@ void read_record(const Json& record, Snapshot& out) {
 }
 
 /// Verdicts after which nothing else of the run can be believed.
-void read_verdict(const Json& verdict, Snapshot& out) {
+void read_verdict(const Json& verdict, GateSnapshot& out) {
   const std::string kind = verdict.at("kind"), claim = verdict.at("claim");
   if (kind == "INVALID" || (kind == "FAIL" && claim == "residual-reconnection"))
     out.invalid.push_back(text(claim, " is ", kind, ": ", verdict.at("reason").get<std::string>()));
@@ -187,7 +187,7 @@ struct Columns {
 };
 
 void add_value(const std::string& metric, const std::string& plan, const std::string& removed,
-               int64_t document, double value, Snapshot& out) {
+               int64_t document, double value, GateSnapshot& out) {
   auto series = std::ranges::find_if(
       out.documents, [&](const DocumentSeries& s) { return s.metric == metric && s.plan == plan; });
   if (series == out.documents.end())
@@ -202,7 +202,7 @@ void add_value(const std::string& metric, const std::string& plan, const std::st
 /// `metrics`: column and the series' name. Empty cells: the metric is absent.
 void read_documents(const std::string& csv,
                     const std::vector<std::pair<std::string, std::string>>& metrics,
-                    Snapshot& out) {
+                    GateSnapshot& out) {
   const auto rows = parse_csv(csv);
   if (rows.empty()) throw Error(ErrorKind::kInput, "the file is empty; needed is its header");
   const Columns columns{rows[0]};
@@ -218,7 +218,7 @@ void read_documents(const std::string& csv,
 }
 
 /// Losses stand twice in a run folder. Where they differ, files of two runs were mixed.
-void require_same_run(const Json& records, const Snapshot& out) {
+void require_same_run(const Json& records, const GateSnapshot& out) {
   for (const Json& record : records) {
     if (record.at("name") != "loss_nats" || !record.contains("samples")) continue;
     const std::string plan = plan_of(record.at("dimensions"));
@@ -237,7 +237,7 @@ std::string name_of(const fs::path& path) {
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
-void read_document_files(const Json& results, const fs::path& folder, Snapshot& out) {
+void read_document_files(const Json& results, const fs::path& folder, GateSnapshot& out) {
   if (const fs::path file = folder / "loss_documents.csv"; fs::exists(file))
     naming(file, [&] {
       read_documents(
@@ -253,8 +253,8 @@ void read_document_files(const Json& results, const fs::path& folder, Snapshot& 
 
 }  // namespace
 
-Snapshot read_run_snapshot(const fs::path& folder) {
-  Snapshot out;
+GateSnapshot read_run_snapshot(const fs::path& folder) {
+  GateSnapshot out;
   out.source = name_of(folder);
   const fs::path file = folder / "results.json";
   const Json results = naming(file, [&] { return reports::read_results(read_file(file)); });

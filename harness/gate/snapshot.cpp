@@ -23,7 +23,7 @@ auto find_like(std::vector<Series>& all, const Series& one) {
       all, [&](const Series& s) { return s.metric == one.metric && s.plan == one.plan; });
 }
 
-void require_repetition(const Snapshot& first, const Snapshot& other) {
+void require_repetition(const GateSnapshot& first, const GateSnapshot& other) {
   const auto require = [&](const char* group, const FactMap& a, const FactMap& b) {
     if (const std::string difference = first_difference(a, b); !difference.empty())
       throw Error(ErrorKind::kIncomparable,
@@ -36,7 +36,7 @@ void require_repetition(const Snapshot& first, const Snapshot& other) {
   require("system", first.system, other.system);
 }
 
-void join_documents(Snapshot& into, std::vector<Snapshot>& runs) {
+void join_documents(GateSnapshot& into, std::vector<GateSnapshot>& runs) {
   for (DocumentSeries& series : into.documents) {
     double low = mean(series.values), high = low;
     bool known = true;
@@ -55,7 +55,7 @@ void join_documents(Snapshot& into, std::vector<Snapshot>& runs) {
 
 }  // namespace
 
-std::string Snapshot::model_sha256() const {
+std::string GateSnapshot::model_sha256() const {
   const auto found = model.find("sha256");
   return found == model.end() ? "" : found->second;
 }
@@ -73,10 +73,10 @@ std::string first_difference(const FactMap& a, const FactMap& b,
   return "";
 }
 
-Snapshot joined(std::vector<Snapshot> runs) {
+GateSnapshot joined(std::vector<GateSnapshot> runs) {
   if (runs.empty()) throw Error(ErrorKind::kInvariant, "no runs to join");
   for (size_t i = 1; i < runs.size(); ++i) require_repetition(runs[0], runs[i]);
-  Snapshot out = runs[0];
+  GateSnapshot out = runs[0];
   if (runs.size() == 1) return out;
   join_documents(out, runs);
   for (size_t i = 1; i < runs.size(); ++i) {
@@ -92,7 +92,7 @@ Snapshot joined(std::vector<Snapshot> runs) {
   return out;
 }
 
-Snapshot read_snapshot(const fs::path& path) {
+GateSnapshot read_snapshot(const fs::path& path) {
   std::error_code status;
   if (!fs::exists(path, status))
     throw Error(ErrorKind::kIncomparable,

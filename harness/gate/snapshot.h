@@ -43,7 +43,7 @@ struct Estimate {
 };
 
 /// Everything of a run that a gate compares.
-struct Snapshot {
+struct GateSnapshot {
   std::string source;  ///< name of the folder or file, without the folders above it
   FactMap model, loss, cost, system;
   std::vector<DocumentSeries> documents;
@@ -59,14 +59,14 @@ struct Snapshot {
 /// The files at the top of a run folder: results.json, provenance.json (of results before 1.1), loss_documents.csv,
 /// healed_documents.csv, questions/*.jsonl. Error{kInput} naming the file: none or cut short, of a newer major version, or
 /// of another run than the rest.
-Snapshot read_run_snapshot(const std::filesystem::path& folder);
+GateSnapshot read_run_snapshot(const std::filesystem::path& folder);
 
 /// A baseline file, or a run folder. Error{kIncomparable} where there is none.
-Snapshot read_snapshot(const std::filesystem::path& path);
+GateSnapshot read_snapshot(const std::filesystem::path& path);
 
 /// Repetitions of one run as one snapshot: documents and answers of the first, times and bytes of all, noise floors from
 /// their differences. Error{kIncomparable} with the fact that differs where they are not repetitions of each other.
-Snapshot joined(std::vector<Snapshot> runs);
+GateSnapshot joined(std::vector<GateSnapshot> runs);
 
 /// "prefill tokens: 64 and 256" for the first fact of either side that differs, or empty. `left_out`: facts that may differ.
 std::string first_difference(const FactMap& a, const FactMap& b,
