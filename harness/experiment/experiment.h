@@ -69,7 +69,7 @@ struct Experiment {
   TextChoice calibration;
   TextChoice validation;
   std::vector<std::string> strategies;
-  std::string sweep_n;  ///< as given; see sweep_counts
+  std::string sweep_n;   ///< as given; see sweep_counts
   bool deepest = false;  ///< see deepest_counts
   int64_t positions = 0;
   QuestionSet questions;
