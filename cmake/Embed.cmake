@@ -15,5 +15,6 @@ function(plumb_embed target function file)
   get_filename_component(name ${file} NAME)
   set(source ${CMAKE_BINARY_DIR}/embedded/${target}/${name}.cpp)
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/embedded.cpp.in ${source} @ONLY)
+  set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)  # it has one string
   target_sources(${target} PRIVATE ${source})
 endfunction()

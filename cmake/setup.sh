@@ -175,13 +175,15 @@ build_jobs() {
   echo $((cores < memory ? cores : memory))
 }
 
-# configure PRESET [-D...]: warnings are errors on Debian 12, whose compiler the sources are checked with.
+# configure PRESET [-D...]: warnings are errors on Debian 12, whose compiler the sources are checked with. A fresh folder
+# compiles several sources at once (cmake/Unity.cmake); in one that stands, what was chosen stays.
 configure() {
   local preset=$1
   shift
   local options=("$@") werror=OFF
   if (. /etc/os-release && [[ ${ID-} == debian && ${VERSION_ID-} == 12 ]]) 2>/dev/null; then werror=ON; fi
   options+=("-DPLUMB_WERROR=$werror")
+  [[ -f $ROOT/build/$preset/CMakeCache.txt ]] || options+=(-DPLUMB_UNITY=ON)
   if command -v ccache >/dev/null; then
     # Paths inside the checkout are hashed relative to it, so that a second clone hits; the rest is for the
     # precompiled header, whose time stamp would otherwise count.

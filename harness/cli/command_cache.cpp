@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Repositories = std::vector<CachedRepository>;
 
-std::vector<Flag> flags() {
+std::vector<Flag> cache_flags() {
   return {{"action", "ls|verify|rm", "",
            "list what is there; hash it again; remove a repository or --partials"},
           {"repository", "ORG/NAME", "", "only this one; default: all (rm needs one)"},
@@ -139,7 +139,7 @@ Command cache_command() {
       "cache", "what was fetched from the Hub: list it, hash it again, remove it",
       "plumb cache ls\n  plumb cache verify org/name\n  plumb cache rm org/name\n  plumb cache rm "
       "--partials",
-      flags(), run_cache};
+      cache_flags(), run_cache};
 }
 
 }  // namespace plumb::harness

@@ -13,7 +13,7 @@ namespace plumb::harness {
 
 namespace {
 
-std::vector<Flag> flags() {
+std::vector<Flag> compare_flags() {
   return {{"A", "LOG", "", "a log of answers (JSONL), or a folder of `plumb eval` or `plumb run`"},
           {"B", "LOG", "", "what is compared with it"},
           {"--plan-a", "PLAN", "",
@@ -129,7 +129,7 @@ Command compare_command() {
   return {"compare",
           "whether B answers questions as well as A: paired tests of two logs, no model needed",
           "plumb compare eval-whole eval-pruned --plan-a similarity:0 --plan-b similarity:7",
-          flags(), run_compare};
+          compare_flags(), run_compare};
 }
 
 }  // namespace plumb::harness

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Flag> flags() {
+std::vector<Flag> doctor_flags() {
   return {{"--self-test", "", "", "run the whole chain on a synthetic decoder"},
           {"--device", "NAME", "", "and on this device: cpu, cuda, auto (default), or a plug-in"}};
 }
@@ -155,7 +155,7 @@ int run_doctor(const Arguments& arguments, const Console& console) {
 Command doctor_command() {
   return {"doctor",
           "this machine, this build, whether times taken here can hold, and Plumb's invariants do",
-          "plumb doctor --self-test", flags(), run_doctor};
+          "plumb doctor --self-test", doctor_flags(), run_doctor};
 }
 
 }  // namespace plumb::harness

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Flag> flags() {
+std::vector<Flag> eval_flags() {
   return model_flags() +
          question_flags(
              "smoke, mmlu, mmlu_lm_eval, boolq, hellaswag, arc_easy, arc_challenge, piqa, "
@@ -48,7 +48,7 @@ Json summary(Session& session, const SweepPlans& chosen, const std::vector<Evalu
 }
 
 int run_eval(const Arguments& arguments, const Console& console) {
-  Settings settings = settings_from(arguments, flags());
+  Settings settings = settings_from(arguments, eval_flags());
   Experiment experiment = make_experiment(settings);
   const Processes& processes = *arguments.processes;
   share_machine(settings, processes, experiment);
@@ -91,7 +91,7 @@ Command eval_command() {
       .example =
           "plumb eval --model model.gguf --tasks mmlu,arc_easy --data data --sample 200 "
           "--strategies simple --n 0-28 --out eval",
-      .flags = flags(),
+      .flags = eval_flags(),
       .run = run_eval,
       .several = true};
 }

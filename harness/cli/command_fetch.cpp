@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Flag> flags() {
+std::vector<Flag> fetch_flags() {
   return {{"repository", "ORG/NAME[@REVISION]", "",
            "a repository of the Hub; the revision is a branch, tag or commit"},
           {"--include", "PATTERN", "",
@@ -138,7 +138,7 @@ Command fetch_command() {
           "a model or files of a data set from the Hub, into the cache that huggingface_hub shares",
           "plumb fetch HuggingFaceTB/SmolLM2-135M\n  "
           "plumb fetch --dataset cais/mmlu --out data",
-          flags(), run_fetch};
+          fetch_flags(), run_fetch};
 }
 
 }  // namespace plumb::harness

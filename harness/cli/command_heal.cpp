@@ -17,7 +17,7 @@ namespace {
 
 const std::vector<std::string> kFormats{"safetensors", "gguf"};
 
-std::vector<Flag> flags() {
+std::vector<Flag> heal_flags() {
   return model_flags() + block_flags() +
          std::vector<Flag>{
              {"--documents", "FILE", "",
@@ -113,7 +113,7 @@ void take_model(const Arguments& arguments, const models::Checkpoint& checkpoint
 }
 
 int run_heal(const Arguments& arguments, const Console& console) {
-  Settings settings = settings_from(arguments, flags());
+  Settings settings = settings_from(arguments, heal_flags());
   if (settings.origin("dtype") == "default") settings.set("dtype", "bf16", "heal's default");
   Experiment experiment = make_experiment(settings);
   const Processes& processes = *arguments.processes;
@@ -169,7 +169,7 @@ Command heal_command() {
           "plumb heal --model model.gguf --first 12 --n 7 --documents text.jsonl --max-tokens 256 "
           "--batch 4 --steps 200 --rank 8 --learning-rate 3e-4 --out healed; after mpirun -n 4: by "
           "4 processes",
-      .flags = flags(),
+      .flags = heal_flags(),
       .run = run_heal,
       .file_formats = kFormats,
       .several = true};

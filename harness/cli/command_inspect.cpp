@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Flag> flags() {
+std::vector<Flag> inspect_flags() {
   return {{"--model", "MODEL", "",
            "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
           {"--tensors", "", "", "list every tensor"},
@@ -137,7 +137,7 @@ int run_inspect(const Arguments& arguments, const Console& console) {
 
 Command inspect_command() {
   return {"inspect", "what a model file holds: configuration, tensors, licence, hash; token ids",
-          "plumb inspect --model model.gguf --tokenize text.jsonl --out ids.jsonl", flags(),
+          "plumb inspect --model model.gguf --tokenize text.jsonl --out ids.jsonl", inspect_flags(),
           run_inspect};
 }
 

@@ -9,7 +9,7 @@ namespace plumb::harness {
 
 namespace {
 
-std::vector<Flag> flags() {
+std::vector<Flag> profile_flags() {
   return model_flags() +
          std::vector<Flag>{
              {"--documents", "FILE", "calibration.documents",
@@ -39,7 +39,7 @@ nlohmann::ordered_json summary(Session& session, const ProfileResult& profile,
 }
 
 int run_profile(const Arguments& arguments, const Console& console) {
-  Settings settings = settings_from(arguments, flags());
+  Settings settings = settings_from(arguments, profile_flags());
   Experiment experiment = make_experiment(settings);
   experiment.strategies.clear();
   const std::string out = require_out(experiment);
@@ -72,7 +72,7 @@ Command profile_command() {
   return {"profile", "measure the angular distance between every pair of block inputs",
           "plumb profile --model model.gguf --documents text.jsonl --max-tokens 256 --limit 64 "
           "--out profile",
-          flags(), run_profile};
+          profile_flags(), run_profile};
 }
 
 }  // namespace plumb::harness

@@ -13,7 +13,7 @@ namespace {
 const std::vector<std::string> kFormats{"safetensors", "gguf"};
 constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts
 
-std::vector<Flag> flags() {
+std::vector<Flag> prune_flags() {
   return std::vector<Flag>{
              {"--model", "MODEL", "",
               "a GGUF file, a folder with config.json and safetensors, or org/name[@revision]"},
@@ -88,7 +88,7 @@ Command prune_command() {
       .name = "prune",
       .summary = "write the model without some of its blocks, as transformers or llama.cpp load it",
       .example = "plumb prune --model model.gguf --first 20 --n 7 --out pruned",
-      .flags = flags(),
+      .flags = prune_flags(),
       .run = run_prune,
       .file_formats = kFormats};
 }

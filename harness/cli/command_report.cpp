@@ -22,7 +22,7 @@ std::string known_formats() {
   return out;
 }
 
-std::vector<Flag> flags() {
+std::vector<Flag> report_flags() {
   return {
       {"RUN", "DIR", "", "folders of finished `plumb run`s; of several one report compares them"},
       {"--run", "DIR", "", "the same as one RUN; without --out its own files are written anew"},
@@ -139,7 +139,8 @@ int run_report(const Arguments& arguments, const Console& console) {
 Command report_command() {
   return {"report",
           "write a run's report anew or in other formats, compare runs, or validate a results.json",
-          "plumb report runs/a runs/b --out compared --formats html,md", flags(), run_report};
+          "plumb report runs/a runs/b --out compared --formats html,md", report_flags(),
+          run_report};
 }
 
 }  // namespace plumb::harness

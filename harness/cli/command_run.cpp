@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kDefault = "fixtures/experiments/default.json";
 
-std::vector<Flag> flags() {
+std::vector<Flag> run_flags() {
   return model_flags() +
          std::vector<Flag>{
              {"--strategies", "LIST", "sweep.strategies",
@@ -66,7 +66,7 @@ void append_history(const std::string& file, const std::string& folder, const Co
 int run_run(const Arguments& arguments, const Console& console) {
   const int inconclusive = inconclusive_code(arguments);
   Settings settings =
-      settings_from(arguments, flags(), std::string(default_experiment_json()), kDefault);
+      settings_from(arguments, run_flags(), std::string(default_experiment_json()), kDefault);
   if (arguments.has("--print-config")) return print_config(settings, console);
   if (arguments.has("--dry-run")) return dry_run(settings, console);
   if (settings.text_of("out").empty())
@@ -93,7 +93,7 @@ int run_run(const Arguments& arguments, const Console& console) {
 
 Command run_command() {
   return {"run", "every stage of an experiment, from a model to a report",
-          "plumb run --config experiment.json --out runs/mine", flags(), run_run};
+          "plumb run --config experiment.json --out runs/mine", run_flags(), run_run};
 }
 
 }  // namespace plumb::harness

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<Flag> flags() {
+std::vector<Flag> sweep_flags() {
   return model_flags() +
          std::vector<Flag>{
              {"--documents", "FILE", "validation.documents",
@@ -46,7 +46,7 @@ bool stands_for_all(const Processes& processes, const std::string& out, const Js
 
 /// One model's sweep; its JSON, on rank 0. Of a series what stands already is not made again.
 Json sweep_model(const Arguments& arguments, const Console& console, bool in_series) {
-  Settings settings = settings_from(arguments, flags());
+  Settings settings = settings_from(arguments, sweep_flags());
   Experiment experiment = make_experiment(settings);
   const Processes& processes = *arguments.processes;
   share_machine(settings, processes, experiment);
@@ -122,7 +122,7 @@ int sweep_series(const Arguments& arguments, const std::vector<std::string>& nam
   });
   Arguments first = arguments;
   first.values["--model"] = {models.front().name};
-  Settings settings = settings_from(first, flags());
+  Settings settings = settings_from(first, sweep_flags());
   const Experiment experiment = make_experiment(settings);
   const auto lock = take_out(experiment, processes);
   const std::filesystem::path out = experiment.out;
@@ -171,7 +171,7 @@ Command sweep_command() {
               "--out sweep; again with --model B: both, each in a folder of its own; after mpirun "
               "-n 4: "
               "by 4 processes",
-          .flags = flags(),
+          .flags = sweep_flags(),
           .run = run_sweep,
           .several = true};
 }

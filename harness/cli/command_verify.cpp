@@ -7,7 +7,7 @@ namespace plumb::harness {
 
 namespace {
 
-std::vector<Flag> flags() {
+std::vector<Flag> verify_flags() {
   return {{"--run", "DIR", "", "folder of a finished `plumb run`"},
           {"--inconclusive", "CODE", "", "exit code of INCONCLUSIVE: 3 (default), 0 or 1"}};
 }
@@ -26,7 +26,7 @@ int run_verify(const Arguments& arguments, const Console& console) {
 
 Command verify_command() {
   return {"verify", "judge the claims again from the measurements of a run",
-          "plumb verify --run runs/default", flags(), run_verify};
+          "plumb verify --run runs/default", verify_flags(), run_verify};
 }
 
 }  // namespace plumb::harness
