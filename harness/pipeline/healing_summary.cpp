@@ -186,6 +186,33 @@ std::vector<HealedAccuracy> healed_accuracies(const HealResult& heal,
   return out;
 }
 
+std::vector<AccuracySummary> healed_summaries(const HealResult& heal,
+                                              const std::vector<AccuracySummary>& unhealed,
+                                              const SummaryOptions& options) {
+  std::vector<AccuracySummary> out;
+  for (const AccuracySummary& s : unhealed) {
+    const std::optional<size_t> whole = s.answered.whole();
+    if (!whole) continue;
+    AnsweredTask answered = s.answered;
+    answered.plans.clear();
+    answered.right.clear();
+    for (const HealedPlan& healed : heal.healed)
+      for (const HealedAnswers& answers : healed.answers) {
+        if (answers.task != s.answered.task || answers.metric != s.answered.metric) continue;
+        const std::string& strategy = healed.plan.strategy;
+        if (answered.plans.empty() || answered.plans.back().strategy != strategy) {
+          answered.plans.push_back({strategy, 0, {}});
+          answered.right.push_back(s.answered.right[*whole]);
+        }
+        answered.plans.push_back(
+            {strategy, healed.plan.removed_count(), healed.plan.removed_text()});
+        answered.right.push_back(answers.right);
+      }
+    if (!answered.plans.empty()) out.push_back(summarise(std::move(answered), options));
+  }
+  return out;
+}
+
 std::vector<NamedFile> heal_files(const HealResult& heal, const SweepResult& sweep,
                                   const std::vector<HealingGain>& gains,
                                   const std::vector<HealedAccuracy>& accuracies) {

@@ -50,6 +50,12 @@ std::vector<HealingGain> healing_gains(const HealResult& heal, const SweepResult
 std::vector<HealedAccuracy> healed_accuracies(const HealResult& heal,
                                               const std::vector<AccuracySummary>& unhealed);
 
+/// Each task's curve over the healed plans of a strategy, which begins with the whole model, as nothing of it was trained: for what is
+/// said of unhealed curves to be said of healed ones. None of a task that no healed plan was asked.
+std::vector<AccuracySummary> healed_summaries(const HealResult& heal,
+                                              const std::vector<AccuracySummary>& unhealed,
+                                              const SummaryOptions& options);
+
 /// healed.csv, healed_documents.csv, healed_accuracy.csv where there are answers, and training/STRATEGY-N.csv of every plan.
 std::vector<NamedFile> heal_files(const HealResult& heal, const SweepResult& sweep,
                                   const std::vector<HealingGain>& gains,

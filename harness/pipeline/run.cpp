@@ -316,6 +316,7 @@ Run execute(const Settings& settings, const std::string& program, const std::str
   if (session.has_memory_plan()) run.memory = memory_pairs(session.memory_plan());
   session.drop_decoder();  // the children need the memory, and so does a training
   if (healer) run.heal = healer->heal();
+  if (run.heal) run.healed_accuracy = healed_summaries(*run.heal, run.accuracy, {.seed = e.seed});
   const std::string refusal = cost_refusal(e, session.checkpoint().config());
   if (!refusal.empty() && !runner.cache().load("cost", keys.cost))
     run.cost_refusal = text("the stage cost did not run: ", refusal);
@@ -335,6 +336,7 @@ std::vector<Verdict> judge(const Run& run) {
   m.plans = &run.plans;
   m.sweep = &run.sweep;
   m.accuracy = &run.accuracy;
+  m.healed_accuracy = &run.healed_accuracy;
   m.heal = run.heal ? &*run.heal : nullptr;
   m.cost = run.cost ? &*run.cost : nullptr;
   if (!run.cost_refusal.empty()) m.no_cost = run.cost_refusal;

@@ -32,9 +32,10 @@ struct Run {
   ProfileResult profile;
   PlanResult plans;
   SweepResult sweep;
-  std::optional<QuestionsResult> questions;  ///< none where no task was named
-  std::vector<AccuracySummary> accuracy;     ///< what follows from them: a task and metric each
-  std::optional<HealResult> heal;            ///< none where no plan was to be healed
+  std::optional<QuestionsResult> questions;      ///< none where no task was named
+  std::vector<AccuracySummary> accuracy;         ///< what follows from them: a task and metric each
+  std::vector<AccuracySummary> healed_accuracy;  ///< the same of the healed plans
+  std::optional<HealResult> heal;                ///< none where no plan was to be healed
   std::optional<CostResult> cost;
   std::string cost_refusal;  ///< why there is none, where it was not tried
   std::optional<ReconnectionResult> reconnection;

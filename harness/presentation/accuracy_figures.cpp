@@ -93,6 +93,15 @@ const PlanComparison* comparison(const std::vector<PlanComparison>& all, size_t 
   return nullptr;
 }
 
+/// Where a curve collapses, if that was shown: its centre and interval.
+void add_collapse(const AccuracyCurve& curve, const std::string& how, reports::LineFigure& figure) {
+  if (!curve.collapse || !curve.collapse->shown) return;
+  const Collapse& c = *curve.collapse;
+  figure.bands.push_back(
+      {.label = text("f0, ", curve.strategy, how), .low = c.f0.low, .high = c.f0.high});
+  figure.references.push_back({.label = "", .value = c.logistic.centre, .vertical = true});
+}
+
 }  // namespace
 
 reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& s) {
@@ -121,11 +130,11 @@ reports::LineFigure accuracy_figure(const Shown& shown, const AccuracySummary& s
                                  .low = a.interval.low,
                                  .high = a.interval.high});
     if (!healed.points.empty()) figure.series.push_back(std::move(healed));
-    if (!curve.collapse || !curve.collapse->shown) continue;
-    const Collapse& c = *curve.collapse;
-    figure.bands.push_back(
-        {.label = text("f0, ", curve.strategy), .low = c.f0.low, .high = c.f0.high});
-    figure.references.push_back({.label = "", .value = c.logistic.centre, .vertical = true});
+    add_collapse(curve, "", figure);
+    for (const AccuracySummary& h : shown.run.healed_accuracy)
+      if (h.answered.task == s.answered.task && h.answered.metric == s.answered.metric)
+        if (const AccuracyCurve* found = h.curve(curve.strategy))
+          add_collapse(*found, ", healed", figure);
   }
   for (const PublishedCurve& curve : other_curves(shown, s.answered.task))
     figure.series.push_back(series_of(curve));
@@ -150,21 +159,24 @@ reports::Table collapse_table(const Shown& shown) {
       .columns = {"task", "metric", "strategy", "f0", "interval", "width", "interval", "shown",
                   "flat to n", "rising p"},
       .numeric = {false, false, false, true, true, true, true, false, true, true}};
-  for (const AccuracySummary& s : shown.run.accuracy)
-    for (const AccuracyCurve& curve : s.curves) {
-      if (!shown.is_compared(curve.strategy)) continue;
-      std::vector<std::string> row = {s.answered.task, s.answered.metric, curve.strategy};
-      if (!curve.not_run.empty()) {
-        row.insert(row.end(), {"not run", "", "", "", curve.not_run, "", ""});
-      } else {
-        const Collapse& c = *curve.collapse;
-        row.insert(row.end(), {number_text(c.logistic.centre, 3), interval_text(c.f0),
-                               number_text(c.logistic.width, 2), interval_text(c.width),
-                               c.shown ? c.sharp ? "yes, sharp" : "yes" : "no", text(curve.flat_to),
-                               p_text(curve.falling->p)});
-      }
-      table.rows.push_back(std::move(row));
+  const auto add = [&](const AccuracySummary& s, const AccuracyCurve& curve, const char* how) {
+    std::vector<std::string> row = {s.answered.task, s.answered.metric, curve.strategy + how};
+    if (!curve.not_run.empty()) {
+      row.insert(row.end(), {"not run", "", "", "", curve.not_run, "", ""});
+    } else {
+      const Collapse& c = *curve.collapse;
+      row.insert(row.end(), {number_text(c.logistic.centre, 3), interval_text(c.f0),
+                             number_text(c.logistic.width, 2), interval_text(c.width),
+                             c.shown ? c.sharp ? "yes, sharp" : "yes" : "no", text(curve.flat_to),
+                             p_text(curve.falling->p)});
     }
+    table.rows.push_back(std::move(row));
+  };
+  for (const AccuracySummary& s : shown.run.accuracy)
+    for (const AccuracyCurve& curve : s.curves)
+      if (shown.is_compared(curve.strategy)) add(s, curve, "");
+  for (const AccuracySummary& s : shown.run.healed_accuracy)
+    for (const AccuracyCurve& curve : s.curves) add(s, curve, ", healed");
   return table;
 }
 

@@ -62,10 +62,12 @@ void add_comparisons(const AccuracySummary& s, const std::string& name,
   }
 }
 
-void add_curve(const AccuracySummary& s, const AccuracyCurve& curve, std::vector<Record>& out) {
+/// Of healed plans every name begins with `prefix`.
+void add_curve(const AccuracySummary& s, const AccuracyCurve& curve, const std::string& prefix,
+               std::vector<Record>& out) {
   const auto add = [&](const char* name, const char* unit, Value value,
                        std::optional<Interval> interval = {}) {
-    Record record{.name = name,
+    Record record{.name = prefix + name,
                   .dimensions = {{"task", s.answered.task},
                                  {"metric", s.answered.metric},
                                  {"strategy", curve.strategy}},
@@ -97,8 +99,10 @@ std::vector<Record> accuracy_records(const Run& run) {
     for (size_t i = 0; i < s.plans.size(); ++i) add_plan(s, i, log, out);
     add_comparisons(s, "accuracy_less_whole", s.against_whole, out);
     add_comparisons(s, "accuracy_less_simple", s.against_simple, out);
-    for (const AccuracyCurve& curve : s.curves) add_curve(s, curve, out);
+    for (const AccuracyCurve& curve : s.curves) add_curve(s, curve, "", out);
   }
+  for (const AccuracySummary& s : run.healed_accuracy)
+    for (const AccuracyCurve& curve : s.curves) add_curve(s, curve, "healed_", out);
   return out;
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "harness/pipeline/answered_testing.h"
 #include "harness/pipeline/questions_stage.h"
 #include "harness/presentation/presentation.h"
@@ -127,6 +129,34 @@ TEST(HealedAccuracies, ArePairedWithTheSamePlans) {
   EXPECT_EQ(figure.series[1].label, "similarity, healed");
   EXPECT_EQ(figure.series[1].points.size(), 2u);
   EXPECT_EQ(healed_accuracy_table(shown).rows.size(), 4u);
+}
+
+// A healed curve is the whole model's point and the healed plans' own answers, in the order of n.
+TEST(HealedSummaries, BeginWithTheWholeModelAndShowWhereHealedAnswersCollapse) {
+  const AnsweredTask unhealed = collapsing({.questions = 2000, .centre = 0.2}),
+                     healed = collapsing({.questions = 2000, .centre = 0.6});
+  harness::Run run = healed_run();
+  run.model.block_count = 20;
+  run.heal->healed.clear();
+  for (size_t n = 3; n < 18; n += 3) {
+    pruning::PruningPlan plan{20, {}, "similarity", "planted"};
+    for (size_t i = 0; i < n; ++i) plan.removed.push_back(static_cast<int64_t>(i));
+    run.heal->healed.push_back({plan, {}, {}, {{"planted", "acc", healed.right[n]}}});
+  }
+  run.accuracy = {summarise(unhealed, {.draws = 100, .seed = 1})};
+  run.healed_accuracy = healed_summaries(*run.heal, run.accuracy, {.draws = 100, .seed = 1});
+  ASSERT_EQ(run.healed_accuracy.size(), 1u);
+  const AccuracySummary& s = run.healed_accuracy[0];
+  ASSERT_EQ(s.plans.size(), 6u);
+  EXPECT_EQ(s.answered.right[0], unhealed.right[0]);
+  EXPECT_EQ(s.answered.right[2], healed.right[6]);
+  EXPECT_EQ(s.answered.plans[2].n, 6);
+  ASSERT_TRUE(s.curves.at(0).collapse.has_value()) << s.curves[0].not_run;
+  EXPECT_NEAR(s.curves[0].collapse->logistic.centre, 0.6, 0.1);
+  std::set<std::string> names;
+  for (const Record& record : accuracy_records(run)) names.insert(record.name);
+  EXPECT_TRUE(names.contains("f0") && names.contains("healed_f0"));
+  EXPECT_TRUE(healed_summaries({}, run.accuracy, {}).empty());
 }
 
 }  // namespace

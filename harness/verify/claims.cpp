@@ -140,8 +140,9 @@ std::vector<Claim> list_claims() {
        "plans, "
        "lies in the paper's interval widened by 0.05 on either side, half of the step between its "
        "round "
-       "numbers. FAIL where the interval lies outside. The paper's curves are healed, f0 here is "
-       "unhealed: healing moves it a little later.",
+       "numbers. FAIL where the interval lies outside. The paper's curves are healed: so is f0 "
+       "where 4 or more values of n were healed; else it is of the unhealed plans, and healing "
+       "moves it a little later.",
        text(kPaper, ", abstract, sec. 4.1 and fig. 2"), judge_published_collapse},
       {"accuracy-collapses", "Accuracy collapses at one depth",
        "Over the fraction of blocks removed, accuracy falls at one place f0 and not block by "
@@ -160,6 +161,14 @@ std::vector<Claim> list_claims() {
        "is above 0.02 and McNemar's p after Holm <= 0.05. At least the smallest n is judged; NOT "
        "RUN without a collapse.",
        text(kPaper, ", sec. 4.1 and fig. 2"), judge_flat_before_collapse},
+      {"healed-accuracy-collapses", "Accuracy collapses at one depth, healed",
+       "As accuracy-collapses, of the healed plans on the same questions, which the paper's curves "
+       "are of. The whole model, of which nothing was trained, is the point at 0. Least: 4 healed "
+       "values of n.",
+       text(kPaper, ", sec. 4.1 and fig. 2"), judge_healed_accuracy_collapses},
+      {"healed-accuracy-flat-before-collapse", "Accuracy is flat before the collapse, healed",
+       "As accuracy-flat-before-collapse, of the healed plans against the whole model.",
+       text(kPaper, ", sec. 4.1 and fig. 2"), judge_healed_flat_before_collapse},
       {"accuracy-falls", "Accuracy falls as blocks are removed, and never rises",
        "Mann-Kendall of accuracy over n, null: no trend, exact one-sided p <= 0.05; and the "
        "isotonic "

@@ -18,7 +18,8 @@ struct Measurements {
   const ProfileResult* profile = nullptr;
   const PlanResult* plans = nullptr;
   const SweepResult* sweep = nullptr;
-  const std::vector<AccuracySummary>* accuracy = nullptr;  ///< a task and metric each
+  const std::vector<AccuracySummary>* accuracy = nullptr;         ///< a task and metric each
+  const std::vector<AccuracySummary>* healed_accuracy = nullptr;  ///< over the healed plans
   const HealResult* heal = nullptr;
   const CostResult* cost = nullptr;
   std::string no_cost = "no cost was measured";  ///< why, where it is null
@@ -70,6 +71,8 @@ void judge_published_starts(const Measurements& m, Verdict& v);
 void judge_published_collapse(const Measurements& m, Verdict& v);
 void judge_accuracy_collapses(const Measurements& m, Verdict& v);
 void judge_flat_before_collapse(const Measurements& m, Verdict& v);
+void judge_healed_accuracy_collapses(const Measurements& m, Verdict& v);
+void judge_healed_flat_before_collapse(const Measurements& m, Verdict& v);
 void judge_accuracy_falls(const Measurements& m, Verdict& v);
 void judge_similarity_answers_better(const Measurements& m, Verdict& v);
 

@@ -34,6 +34,15 @@ int64_t last_before_jump(const std::vector<int64_t>& first) {
   return 0;
 }
 
+/// The answers to MMLU, or null.
+const AccuracySummary* mmlu_of(const std::vector<AccuracySummary>* all) {
+  const AccuracySummary* out = nullptr;
+  if (all == nullptr) return out;
+  for (const AccuracySummary* s : first_metrics(*all))
+    if (s->answered.task.starts_with("mmlu")) out = s;
+  return out;
+}
+
 }  // namespace
 
 void judge_published_starts(const Measurements& m, Verdict& v) {
@@ -87,26 +96,28 @@ void judge_published_collapse(const Measurements& m, Verdict& v) {
   if (!published)
     return not_run(v, text("the paper states no fraction for this model, only for ", names),
                    "run one of these models to compare");
-  const AccuracySummary* mmlu = nullptr;
-  for (const AccuracySummary* s : first_metrics(*m.accuracy))
-    if (s->answered.task.starts_with("mmlu")) mmlu = s;
-  if (mmlu == nullptr) return not_run(v, "MMLU was not asked", "name mmlu in questions.tasks");
+  const AccuracySummary *unhealed = mmlu_of(m.accuracy), *mmlu = mmlu_of(m.healed_accuracy);
+  if (unhealed == nullptr) return not_run(v, "MMLU was not asked", "name mmlu in questions.tasks");
+  const bool healed = mmlu != nullptr && mmlu->curve("similarity") != nullptr &&
+                      mmlu->curve("similarity")->collapse.has_value();
+  if (!healed) mmlu = unhealed;
   const AccuracyCurve* curve = mmlu->curve("similarity");
   if (curve == nullptr)
     return not_run(v, "similarity's plans were not asked", "name similarity in sweep.strategies");
   if (!curve->collapse) return not_run(v, curve->not_run, "take a model that knows the answers");
   const Collapse& c = *curve->collapse;
-  v.evidence.push_back(
-      {.name = "f0",
-       .dimensions = {{"task", mmlu->answered.task}, {"strategy", curve->strategy}},
-       .value = c.logistic.centre,
-       .unit = "fraction of blocks",
-       .interval = c.f0});
+  v.evidence.push_back({.name = "f0",
+                        .dimensions = {{"task", mmlu->answered.task},
+                                       {"strategy", curve->strategy},
+                                       {"plans", healed ? "healed" : "unhealed"}},
+                        .value = c.logistic.centre,
+                        .unit = "fraction of blocks",
+                        .interval = c.f0});
   const double low = published->low - published->allowed_beside,
                high = published->high + published->allowed_beside;
   const std::string found =
-      text("f0 = ", with_interval(c.logistic.centre, c.f0), ", unhealed; ", published->family,
-           " in the paper, healed: ", number_text(published->low, 2), " to ",
+      text("f0 = ", with_interval(c.logistic.centre, c.f0), healed ? ", healed; " : ", unhealed; ",
+           published->family, " in the paper, healed: ", number_text(published->low, 2), " to ",
            number_text(published->high, 2), ", allowed ", number_text(low, 2), " to ",
            number_text(high, 2));
   if (!c.shown)
@@ -115,7 +126,9 @@ void judge_published_collapse(const Measurements& m, Verdict& v) {
   if (c.f0.low >= low && c.f0.high <= high) return decide(v, VerdictKind::kPass, found);
   if (c.f0.high < low || c.f0.low > high)
     return decide(v, VerdictKind::kFail, found,
-                  "compare protocol and precision; healing moves the collapse a little later");
+                  healed ? "compare protocol, precision and training"
+                         : "compare protocol and precision; heal 4 or more values of n (heal.n): "
+                           "healing moves the collapse a little later");
   decide(v, VerdictKind::kInconclusive, found, "ask more questions, or every n");
 }
 

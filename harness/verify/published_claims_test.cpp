@@ -88,12 +88,16 @@ TEST(PublishedStarts, KnowModelsByRepositoryFileOrName) {
   EXPECT_FALSE(goes_by(model, {"llama27b"}));
 }
 
-Verdict judged_collapse(const ModelFacts& model, const AnsweredTask& answered) {
+Verdict judged_collapse(const ModelFacts& model, const AnsweredTask& answered,
+                        const std::optional<AnsweredTask>& healed = {}) {
   const std::vector<AccuracySummary> accuracy = {summarise(answered, {.draws = 300, .seed = 1})};
+  std::vector<AccuracySummary> healed_accuracy;
+  if (healed) healed_accuracy.push_back(summarise(*healed, {.draws = 300, .seed = 1}));
   Measurements m;
   m.block_count = 20;
   m.model = &model;
   m.accuracy = &accuracy;
+  m.healed_accuracy = &healed_accuracy;
   return verdict_of(judge_published_collapse, m);
 }
 
@@ -109,6 +113,17 @@ TEST(PublishedCollapse, IsTheFamilysOnMmluAlone) {
   ModelFacts other = model;
   other.origin.repository = "HuggingFaceTB/SmolLM2-135M";
   EXPECT_VERDICT(judged_collapse(other, at(0.36)), kNotRun, "states no fraction for this model");
+}
+
+// The paper's curves are healed, so a healed one that can be fitted decides; of three points none can be.
+TEST(PublishedCollapse, OfHealedPlansWhereEnoughWereHealed) {
+  const ModelFacts model = mistral();
+  const auto unhealed = collapsing({.questions = 4000, .centre = 0.2, .task = "mmlu"});
+  auto healed = collapsing({.questions = 4000, .centre = 0.36, .task = "mmlu"});
+  EXPECT_VERDICT(judged_collapse(model, unhealed, healed), kPass, ", healed; Mistral-7B");
+  healed.plans.resize(3);
+  healed.right.resize(3);
+  EXPECT_VERDICT(judged_collapse(model, unhealed, healed), kFail, ", unhealed; Mistral-7B");
 }
 
 /// Losses of simple and of deepest, n = 1..3 of 12 blocks.

@@ -1,4 +1,4 @@
-// Claims about the accuracies of questions: the first metric of each task, one strategy, unhealed.
+// Claims about the accuracies of questions: the first metric of each task, one strategy.
 
 #include <algorithm>
 #include <cmath>
@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/statistics/curve_fit.h"
 #include "base/statistics/multiplicity.h"
 #include "base/statistics/summary.h"
 #include "base/statistics/trend.h"
@@ -64,24 +65,38 @@ void combine(Verdict& v, const std::vector<Finding>& findings) {
   decide(v, kind, reason, next);
 }
 
+/// What one task's curve says.
+using JudgeCurve = std::function<Finding(const AccuracySummary&, const AccuracyCurve&)>;
+
 /// Judges each task whose curve was fitted; the others are NOT RUN with the curve's reason.
-void judge_tasks(
-    const Measurements& m, Verdict& v,
-    const std::function<Finding(const AccuracySummary&, const AccuracyCurve&)>& judge) {
-  if (m.accuracy == nullptr || m.accuracy->empty())
-    return not_run(v, "no questions were asked",
-                   "name tasks in questions.tasks, such as smoke, and run `plumb run`");
+void judge_curves(const std::vector<AccuracySummary>& tasks, Verdict& v, const JudgeCurve& judge,
+                  const std::string& where_not_run) {
   std::vector<Finding> findings;
-  for (const AccuracySummary* s : first_metrics(*m.accuracy)) {
+  for (const AccuracySummary* s : first_metrics(tasks)) {
     const AccuracyCurve& curve = judged_curve(*s);
-    Finding f = curve.not_run.empty()
-                    ? judge(*s, curve)
-                    : Finding{VerdictKind::kNotRun, curve.not_run,
-                              "take a model that knows the answers, or an easier task"};
+    Finding f = curve.not_run.empty() ? judge(*s, curve)
+                                      : Finding{VerdictKind::kNotRun, curve.not_run, where_not_run};
     f.reason = text(s->answered.task, ", ", curve.strategy, ": ", f.reason, size_text(*s));
     findings.push_back(std::move(f));
   }
   combine(v, findings);
+}
+
+void judge_tasks(const Measurements& m, Verdict& v, const JudgeCurve& judge) {
+  if (m.accuracy == nullptr || m.accuracy->empty())
+    return not_run(v, "no questions were asked",
+                   "name tasks in questions.tasks, such as smoke, and run `plumb run`");
+  judge_curves(*m.accuracy, v, judge, "take a model that knows the answers, or an easier task");
+}
+
+void judge_healed_tasks(const Measurements& m, Verdict& v, const JudgeCurve& judge) {
+  if (m.healed_accuracy == nullptr || m.healed_accuracy->empty())
+    return not_run(v, "no healed model was asked questions",
+                   "set heal.n and heal.documents, and name tasks in questions.tasks");
+  judge_curves(*m.healed_accuracy, v, judge,
+               text("name ", kLeastPoints - 1,
+                    " or more values in heal.n, such as every fourth n: the whole model is one "
+                    "point; of a model that knows the answers"));
 }
 
 std::vector<Dimension> dimensions(const AccuracySummary& s, const AccuracyCurve& curve) {
@@ -248,6 +263,16 @@ void judge_accuracy_collapses(const Measurements& m, Verdict& v) {
 
 void judge_flat_before_collapse(const Measurements& m, Verdict& v) {
   judge_tasks(m, v, [&](const auto& s, const auto& curve) { return flatness_of(s, curve, v); });
+}
+
+void judge_healed_accuracy_collapses(const Measurements& m, Verdict& v) {
+  judge_healed_tasks(m, v,
+                     [&](const auto& s, const auto& curve) { return collapse_of(s, curve, v); });
+}
+
+void judge_healed_flat_before_collapse(const Measurements& m, Verdict& v) {
+  judge_healed_tasks(m, v,
+                     [&](const auto& s, const auto& curve) { return flatness_of(s, curve, v); });
 }
 
 void judge_accuracy_falls(const Measurements& m, Verdict& v) {

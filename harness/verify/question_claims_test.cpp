@@ -81,6 +81,37 @@ TEST(AccuracyClaims, OfTheSmokeSetSayWhatItsSizeCanShow) {
   EXPECT_THAT(judged(judge_accuracy_collapses, {collapsing()}).reason, Not(HasSubstr("smoke")));
 }
 
+Verdict judged_healed(Judge judge, const std::vector<AnsweredTask>& answered) {
+  std::vector<AccuracySummary> accuracy;
+  for (const AnsweredTask& a : answered)
+    accuracy.push_back(summarise(a, {.draws = 300, .seed = 1}));
+  Measurements m;
+  m.block_count = 20;
+  m.healed_accuracy = &accuracy;
+  return verdict_of(judge, m);
+}
+
+TEST(HealedAccuracyCollapses, IsJudgedOfHealedPlansAlone) {
+  const Verdict planted = judged_healed(judge_healed_accuracy_collapses, {collapsing()});
+  EXPECT_EQ(planted.kind, kPass) << planted.reason;
+  EXPECT_VERDICT(judged_healed(judge_healed_accuracy_collapses, {along_a_line()}), kFail,
+                 "no collapse: its width");
+  EXPECT_VERDICT(judged_healed(judge_healed_flat_before_collapse, {collapsing({.questions = 300})}),
+                 kInconclusive, "shown to lose less than 0.02");
+  for (const Judge judge : {judge_healed_accuracy_collapses, judge_healed_flat_before_collapse})
+    EXPECT_VERDICT(judged(judge, {collapsing()}), kNotRun, "no healed model was asked");
+}
+
+TEST(HealedAccuracyCollapses, SaysHowManyHealedValuesItNeeds) {
+  AnsweredTask few = collapsing();
+  few.plans.resize(3);
+  few.right.resize(3);
+  const Verdict verdict = judged_healed(judge_healed_accuracy_collapses, {few});
+  EXPECT_EQ(verdict.kind, kNotRun);
+  EXPECT_THAT(verdict.reason, HasSubstr("3 values of n were asked, needed at least 5"));
+  EXPECT_THAT(verdict.next_step, HasSubstr("name 4 or more values in heal.n"));
+}
+
 TEST(FlatBeforeCollapse, NeedsEnoughQuestions) {
   EXPECT_VERDICT(judged(judge_flat_before_collapse, {collapsing({.questions = 30000})}), kPass,
                  "shown to lose less than 0.02 at");
