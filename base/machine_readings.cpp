@@ -98,7 +98,7 @@ void read_energy(const fs::path& root, MachineReadings& out) {
 
 std::string percent(double share) {
   std::ostringstream out;
-  out.precision(2);
+  out.precision(100 * share < 10 ? 2 : 3);
   out << 100 * share << " %";
   return out.str();
 }

@@ -80,6 +80,8 @@ TEST(TimingDoubts, NameOtherProcesses) {
   EXPECT_THAT(reasons(end), IsEmpty());
   end.own -= 1.1;
   EXPECT_THAT(reasons(end), ElementsAre(HasSubstr("other processes took 10 %")));
+  end = later(), end.own = Moment().own;
+  EXPECT_THAT(reasons(end), ElementsAre(HasSubstr("other processes took 100 %")));
 }
 
 TEST(TimingDoubts, NameThrottlingSwappingAndFrequency) {

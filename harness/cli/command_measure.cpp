@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <charconv>
 #include <set>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/statistics/summary.h"
@@ -41,13 +43,23 @@ int64_t number_or(const Arguments& arguments, const std::string& flag, int64_t o
   return arguments.has(flag) ? whole_number(arguments, flag, least) : otherwise;
 }
 
+/// "32,256,1024", ascending, each once.
 std::vector<int64_t> list_or(const Arguments& arguments, const std::string& flag,
                              int64_t otherwise) {
   const auto given = arguments.get(flag);
   if (!given) return {otherwise};
-  const auto out = pruning::parse_range_list(*given);
-  if (out.front() < 1) throw Error(ErrorKind::kUsage, text(flag, " has 0, needed at least 1"));
-  return out;
+  std::set<int64_t> out;
+  std::istringstream words(*given + ",");
+  for (std::string word; std::getline(words, word, ',');) {
+    int64_t value = 0;
+    const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (status != std::errc() || end != word.data() + word.size() || value < 1)
+      throw Error(ErrorKind::kUsage,
+                  text("'", printable(word), "' in ", flag, " '", printable(*given),
+                       "' is no whole number of at least 1; needed is a list such as 32,256"));
+    out.insert(value);
+  }
+  return {out.begin(), out.end()};
 }
 
 double tolerance(const Arguments& arguments) {

@@ -84,6 +84,12 @@ TEST_F(Program, RefusesValuesOutOfRangeBeforeAnyWork) {
   expect_refused(sweep({"--max-tokens", "1"}), 2, "at least 2");
   expect_refused({"measure", "--model", model(), "--n", "11", "--out", path("new")}, 2,
                  "needed 0..9");
+  const auto measure = [&](const std::string& contexts) {
+    return Words{"measure", "--model", model(), "--contexts", contexts, "--out", path("new")};
+  };
+  expect_refused(measure("8,600"), 2, "prompts of 600 tokens and 32 more were asked for");
+  expect_refused(measure("8,x"), 2, "'x' in --contexts '8,x' is no whole number");
+  expect_refused(measure("0"), 2, "is no whole number of at least 1");
   const std::vector<std::pair<Words, std::string>> prunes = {
       {{"--first", "0", "--n", "10"}, "--n is 10, needed 1..9"},
       {{"--first", "9", "--n", "2"}, "--first is 9, needed 0..8"},

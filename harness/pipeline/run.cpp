@@ -9,6 +9,7 @@
 #include "base/json_fields.h"
 #include "harness/cli/signals.h"
 #include "harness/pipeline/heal_stage.h"
+#include "harness/pipeline/healing_summary.h"
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/publish.h"
 #include "harness/pipeline/questions_stage.h"
