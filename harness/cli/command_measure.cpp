@@ -12,6 +12,7 @@
 #include "harness/pipeline/model_source.h"
 #include "harness/pipeline/stages.h"
 #include "harness/pipeline/tables.h"
+#include "harness/presentation/measured_report.h"
 #include "pruning/plan.h"
 #include "pruning/strategy.h"
 #include "reports/report.h"
@@ -121,27 +122,6 @@ MeasurePlan plan_of(const Arguments& arguments, const Experiment& e,
   return plan;
 }
 
-reports::Report report_of(const MeasureResult& result, const std::vector<Verdict>& verdicts,
-                          const ModelFacts& model, const std::string& command) {
-  reports::Report report;
-  report.title = "Cost of " + printable(model.name.empty() ? model.file : model.name);
-  report.subtitle = "Memory and time, each configuration in processes of its own";
-  const Measured& first = result.measured.front();
-  const double ms = median(first.times("between_tokens"));
-  report.headline = {{"tokens per second, first configuration",
-                      number_text(1e3 * static_cast<double>(first.configuration.batch) / ms, 3)},
-                     {"peak resident memory", bytes_text(first.peak())},
-                     {"weights", bytes_text(first.weight_bytes)}};
-  report.verdicts = verdicts;
-  report.records = measured_records(result);
-  report.provenance = {{"system", result.system.required},
-                       {"machine", result.system.further},
-                       {"model", {{"file", model.file}, {"sha256", model.sha256}}},
-                       {"command", {{"line", command}}}};
-  report.run = {{"seconds", number_text(result.seconds)}};
-  return report;
-}
-
 void say_table(const MeasureResult& result, const Console& console) {
   console.say(
       "    n context batch   first token  between tokens (medians)  tokens/s      peak   "
@@ -185,10 +165,11 @@ int run_measure(const Arguments& arguments, const Console& console) {
   auto json = common_json(experiment, facts);
   json.erase("policy");
   json.update(measured_json(result, valid));
-  const auto report = report_of(result, verdicts, facts, command_line(arguments));
+  const auto report = measured_report(result, verdicts, facts, command_line(arguments));
   std::vector<NamedFile> files = measured_files(result);
   files.emplace_back("measure.json", json.dump(2) + "\n");
   files.emplace_back("junit.xml", reports::to_junit_xml(report));
+  files.emplace_back("report.md", reports::to_markdown(report));
   files.emplace_back("results.json", reports::to_results_json(report));
   files.emplace_back("report.html", reports::to_html(report));
   publish(files, out);
@@ -196,7 +177,7 @@ int run_measure(const Arguments& arguments, const Console& console) {
   console.result(json);
   say_table(result, console);
   console.verdicts(verdicts);
-  console.say(text(valid.kind == VerdictKind::kPass ? "VALID" : "INVALID", ": ", valid.reason));
+  console.say(valid.kind == VerdictKind::kPass ? "times: VALID" : "times: INVALID");
   console.say(wrote(files, out));
   if (!arguments.has("--check")) return 0;
   const int code = exit_code(verdicts);

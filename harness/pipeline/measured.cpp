@@ -23,6 +23,30 @@ void add_once(std::vector<std::string>& to, const std::vector<std::string>& more
     if (std::find(to.begin(), to.end(), one) == to.end()) to.push_back(one);
 }
 
+/// One reason of each kind, the worst: kinds differ in the words before the first number. How often each was seen is added.
+std::vector<std::string> worst_of_each(const std::vector<std::string>& reasons) {
+  struct Kind {
+    std::string words, worst;
+    double value = 0;
+    int64_t seen = 0;
+  };
+  std::vector<Kind> kinds;
+  for (const std::string& reason : reasons) {
+    const size_t at = reason.find_first_of("0123456789");
+    const std::string words = reason.substr(0, at);
+    const double value = at == std::string::npos ? 0 : std::strtod(reason.c_str() + at, nullptr);
+    auto kind =
+        std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) { return k.words == words; });
+    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {words, reason, value, 0});
+    ++kind->seen;
+    if (value > kind->value) kind->worst = reason, kind->value = value;
+  }
+  std::vector<std::string> out;
+  for (const Kind& k : kinds)
+    out.push_back(k.seen == 1 ? k.worst : text(k.worst, " (the worst of ", k.seen, ")"));
+  return out;
+}
+
 std::string named(const Measured& m) {
   return text("n = ", m.n(), ", context ", m.configuration.context, ", batch ",
               m.configuration.batch);
@@ -244,7 +268,8 @@ Verdict timings_valid(const MeasureResult& r) {
     if (!audit.holds)
       reasons.push_back(text("audit failed: ", audit.name, " (", audit.detail, ")"));
   std::string said;
-  for (const std::string& reason : reasons) said += (said.empty() ? "" : "; ") + reason;
+  for (const std::string& reason : worst_of_each(reasons))
+    said += (said.empty() ? "" : "; ") + reason;
   std::string not_seen;
   for (const std::string& one : unknown) not_seen += (not_seen.empty() ? "" : ", ") + one;
   if (!not_seen.empty()) not_seen = text("; unknown here: ", not_seen);

@@ -37,7 +37,7 @@ bool enough(const Measurements& m, Verdict& v) {
     not_run(v,
             text(m.cost->points.size(), " configurations were measured, needed at least ",
                  kLeastPoints),
-            "set cost.n to 5 values");
+            "measure 5 values of n (--n, setting cost.n)");
     return false;
   }
   return true;
