@@ -13,6 +13,7 @@ namespace plumb::harness {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::ordered_json;
 using plumb::testing::error_of;
 
@@ -96,6 +97,15 @@ TEST(TimingsValid, AreInvalidWhereAProcessSawAnother) {
                    if (round == 1) c["machine"]["doubts"] = {"other load: 12 %"};
                  }),
                  "other load: 12 %");
+}
+
+TEST(TimingsValid, NameTheWorstOfEachKindOfReason) {
+  const Verdict v = timings_valid(result_of([](Json& c, int64_t round, bool second) {
+    c["machine"]["doubts"] = {text("other load: ", 10 + 2 * round + (second ? 1 : 0), " %")};
+    if (round == 1) c["machine"]["doubts"].push_back("thermal throttling");
+  }));
+  EXPECT_THAT(v.reason, HasSubstr("other load: 15 % (the worst of 6); thermal throttling;"));
+  EXPECT_THAT(v.reason, Not(HasSubstr("14 %")));
 }
 
 TEST(TimingsValid, AreInvalidOfTooFewSamples) {

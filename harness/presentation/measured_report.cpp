@@ -221,6 +221,9 @@ reports::Report measured_report(const MeasureResult& result, const std::vector<V
       {"time to its first token", text(number_text(median(first.times("first_token")), 3), " ms")},
       {"its peak resident memory", bytes_text(first.peak())},
       {"its weights", bytes_text(first.weight_bytes)}};
+  for (const Verdict& v : verdicts)
+    if (v.claim == "timings-valid")
+      report.headline.emplace_back("times", v.kind == VerdictKind::kPass ? "VALID" : "INVALID");
   report.verdicts = verdicts;
   if (const auto axis = axis_of(result)) {
     report.figures.push_back(
