@@ -15,7 +15,7 @@ namespace plumb::models {
 /// ends the process.
 /// Null: `device_count` is required. Any other function or text may be null: the program then does without, or says
 /// what it lacks.
-inline constexpr uint32_t kKernelTableVersion = 3;
+inline constexpr uint32_t kKernelTableVersion = 4;
 
 /// What a device is, for provenance and for the memory limit. Texts end with a NUL.
 struct DeviceFacts {
@@ -27,6 +27,9 @@ struct DeviceFacts {
   double peak_bytes_per_second;  ///< of its memory
   double
       peak_fp32_per_second;  ///< floating-point operations, a fused multiplication and addition being two
+  /// "domain:bus:device.function", such as "0000:65:00.0", by which the driver's own library knows the device whatever
+  /// number this process has for it; empty where it has none.
+  char pci_bus_id[32];
 };
 
 /// How values are stored where a kernel takes both.

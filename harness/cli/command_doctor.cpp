@@ -5,6 +5,7 @@
 #include "base/environment.h"
 #include "base/error.h"
 #include "base/machine_readings.h"
+#include "base/nvml.h"
 #include "base/system_description.h"
 #include "harness/cli/common.h"
 #include "harness/cli/program.h"
@@ -13,6 +14,7 @@
 #include "harness/pipeline/memory_plan.h"
 #include "harness/pipeline/session.h"
 #include "harness/pipeline/synthetic_run.h"
+#include "models/device_memory.h"
 
 namespace plumb::harness {
 
@@ -40,17 +42,49 @@ Pairs default_inputs() {
   return out;
 }
 
+/// What `plumb measure` could count there, each with the reason where it cannot.
+Pairs told_pairs(const models::ComputeDevice& device) {
+  const std::string bus = device.facts().pci_bus_id;
+  const models::DeviceMemoryReading memory = models::device_memory(device.device);
+  const NvmlReadings nvml = read_nvml(bus);
+  const auto or_why = [](const auto& told, const auto& words) {
+    return told.value ? text(words(*told.value)) : "unknown: " + told.reason;
+  };
+  const auto slowed_by = [](uint64_t bits) {
+    std::string out;
+    for (const NvmlSlowdown& one : kNvmlSlowdowns)
+      if ((bits & one.bit) != 0) out += text(out.empty() ? "" : ", ", one.what);
+    return out.empty() ? std::string("nothing") : out;
+  };
+  return {{"device PCI bus id", bus.empty() ? "none" : bus},
+          {"device allocator",
+           memory.memory ? text(bytes_text(memory.memory->allocated), " allocated, ",
+                                bytes_text(memory.memory->reserved), " reserved by this process")
+                         : "unknown: " + memory.reason},
+          {"device memory of this process",
+           or_why(nvml.process_bytes, [](uint64_t bytes) { return bytes_text(bytes); })},
+          {"device energy", or_why(nvml.joules, [](double) { return "counted by the device"; })},
+          {"device slowed down now by", or_why(nvml.slowdowns, slowed_by)},
+          {"device slowed down by power or heat",
+           or_why(nvml.throttled_seconds,
+                  [](double s) { return number_text(s, 3) + " s since its driver was loaded"; })},
+          {"device SM clock",
+           or_why(nvml.sm_megahertz, [](double mhz) { return number_text(mhz, 4) + " MHz"; })}};
+}
+
 /// What a decoder would run on.
 Pairs device_pairs(const models::ComputeDevice& device) {
   if (device.is_cpu())
     return {{"device", device.reason.empty() ? device.name
                                              : "cpu, as cuda cannot be used: " + device.reason}};
   const models::DeviceFacts facts = device.facts();
-  return {{"device", device.name},
-          {"device product", facts.name},
-          {"device driver", facts.driver},
-          {"device memory",
-           text(bytes_text(facts.total_bytes), ", ", bytes_text(facts.free_bytes), " of it free")}};
+  Pairs out = {{"device", device.name},
+               {"device product", facts.name},
+               {"device driver", facts.driver},
+               {"device memory", text(bytes_text(facts.total_bytes), ", ",
+                                      bytes_text(facts.free_bytes), " of it free")}};
+  for (auto& pair : told_pairs(device)) out.push_back(std::move(pair));
+  return out;
 }
 
 /// The exit code: 8 where an invariant does not hold.

@@ -122,6 +122,31 @@ MeasurePlan plan_of(const Arguments& arguments, const Experiment& e,
   return plan;
 }
 
+std::string shown(const std::optional<uint64_t>& bytes) { return bytes ? bytes_text(*bytes) : "-"; }
+
+/// Only where a device was used.
+void say_device(const MeasureResult& result, const Console& console) {
+  if (!result.measured.front().device) return;
+  console.say(text("on the device '", result.measured.front().device->name, "'"));
+  console.say("    n context batch  allocated   reserved    process  predicted    energy");
+  for (const Measured& m : result.measured) {
+    const MeasuredOnDevice& d = *m.device;
+    char line[200];
+    std::snprintf(
+        line, sizeof line, "%5d %7d %5d %10s %10s %10s %10s %9s", static_cast<int>(m.n()),
+        static_cast<int>(m.configuration.context), static_cast<int>(m.configuration.batch),
+        shown(largest(d.allocated_bytes)).c_str(), shown(largest(d.reserved_bytes)).c_str(),
+        shown(largest(d.process_bytes)).c_str(), bytes_text(d.predicted_bytes).c_str(),
+        d.joules.empty() ? "-" : (number_text(median(d.joules), 3) + " J").c_str());
+    console.say(line);
+  }
+  const MeasuredOnDevice& first = *result.measured.front().device;
+  for (const auto& [what, why] : {std::pair("allocated and reserved", first.no_allocator),
+                                  {"process", first.no_process},
+                                  {"energy", first.no_joules}})
+    if (!why.empty()) console.say(text("  no ", what, ": ", why));
+}
+
 void say_table(const MeasureResult& result, const Console& console) {
   console.say(
       "    n context batch   first token  between tokens (medians)  tokens/s      peak   "
@@ -133,9 +158,10 @@ void say_table(const MeasureResult& result, const Console& console) {
                   static_cast<int>(m.n()), static_cast<int>(m.configuration.context),
                   static_cast<int>(m.configuration.batch), median(m.times("first_token")), between,
                   1e3 * static_cast<double>(m.configuration.batch) / between,
-                  bytes_text(m.peak()).c_str(), bytes_text(m.predicted_peak_bytes.front()).c_str());
+                  bytes_text(m.peak()).c_str(), shown(largest(m.predicted_peak_bytes)).c_str());
     console.say(line);
   }
+  say_device(result, console);
 }
 
 std::string command_line(const Arguments& arguments) {

@@ -1,6 +1,7 @@
 #include "harness/pipeline/measure_child.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/ScalarType.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "base/machine_readings.h"
+#include "base/nvml.h"
 #include "harness/pipeline/generation_memory.h"
 #include "harness/pipeline/machine_speed.h"
 #include "harness/pipeline/peak_memory.h"
@@ -16,6 +18,8 @@
 #include "harness/pipeline/session.h"
 #include "metrics/cost/cost.h"
 #include "metrics/cost/generation.h"
+#include "models/block.h"
+#include "models/device_memory.h"
 #include "models/greedy.h"
 #include "pruning/plan.h"
 
@@ -68,13 +72,67 @@ models::Decoder load_without(const Experiment& e, const ChildRequest& request,
                 e.memory_limit_bytes);
 }
 
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+/// What a device tells at one moment; of the CPU nothing is asked.
+struct DeviceReadings {
+  models::DeviceMemoryReading memory;
+  NvmlReadings nvml;
+};
+DeviceReadings read_device(const models::ComputeDevice& device) {
+  if (device.is_cpu()) return {};
+  return {models::device_memory(device.device), read_nvml(device.facts().pci_bus_id)};
+}
+
+/// The child's members about its device.
+void add_device(Json& out, const models::ComputeDevice& device, const DeviceReadings& before,
+                const DeviceReadings& after, double seconds, uint64_t predicted_bytes) {
+  if (device.is_cpu()) return;
+  const auto& held = after.memory.memory;
+  const models::DeviceFacts facts = device.facts();
+  Json memory = {{"name", device.name},
+                 {"product", facts.name},
+                 {"driver", facts.driver},
+                 {"total_bytes", facts.total_bytes},
+                 {"loaded_bytes", Json()},
+                 {"allocated_bytes", Json()},
+                 {"reserved_bytes", Json()},
+                 {"allocator_reason", after.memory.reason},
+                 {"process_bytes", or_null(after.nvml.process_bytes.value)},
+                 {"process_reason", after.nvml.process_bytes.reason},
+                 {"predicted_bytes", predicted_bytes}};
+  if (before.memory.memory) memory["loaded_bytes"] = before.memory.memory->allocated;
+  if (held) memory["allocated_bytes"] = held->peak_allocated;
+  if (held) memory["reserved_bytes"] = held->peak_reserved;
+  out["memory"]["device"] = std::move(memory);
+  const EnergyUsed energy = energy_between(before.nvml, after.nvml);
+  out["energy"]["device"] = {{"joules", or_null(energy.joules)}, {"reason", energy.reason}};
+  Json& machine = out["machine"];
+  machine["device_sm_megahertz"] = or_null(after.nvml.sm_megahertz.value);
+  const TimingDoubts doubts = timing_doubts(before.nvml, after.nvml, seconds);
+  for (const std::string& one : doubts.reasons) machine["doubts"].push_back(one);
+  for (const std::string& one : doubts.unknown) machine["unknown"].push_back(one);
+}
+
+/// What the device is expected to hold: all but an embedding of its own, whose rows the host looks up. Activations are
+/// those of the CPU's kernels; what ATen's operations and its allocator take beside them was not measured on a GPU.
+uint64_t predicted_on_device(const GenerationBytes& needs, const models::ModelConfig& config,
+                             models::Dtype dtype) {
+  const auto values = static_cast<uint64_t>(config.vocabulary_size * config.width);
+  return needs.total() -
+         (config.tied_embeddings ? 0 : values * c10::elementSize(models::scalar_type(dtype)));
+}
+
 }  // namespace
 
 Json measure_child(const Experiment& experiment, const ChildRequest& request) {
   using Clock = std::chrono::steady_clock;
   const auto dtype = models::parse_dtype(experiment.dtype);
   use_threads(experiment.threads);
-  device_of(experiment);
+  const models::ComputeDevice device = device_of(experiment);
   // Threads and what they touch first are there before anything is counted.
   at::parallel_for(0, at::get_num_threads(), 1, [](int64_t, int64_t) {});
   const uint64_t baseline = metrics::resident_bytes();
@@ -90,12 +148,15 @@ Json measure_child(const Experiment& experiment, const ChildRequest& request) {
           ? metrics::drawn_prompts(config.vocabulary_size, request.repetitions, request.batch,
                                    request.context, experiment.seed)
           : read_prompts(request);
+  models::reset_device_peak(device.device);
+  const DeviceReadings device_before = read_device(device);
   const MachineReadings before = read_machine();
   const auto timed = Clock::now();
   const metrics::GenerationTimes g = metrics::measure_generation(
       decoder, prompts, {.tokens = request.tokens, .repetitions = request.repetitions});
   const double seconds = std::chrono::duration<double>(Clock::now() - timed).count();
   const MachineReadings after = read_machine();
+  const DeviceReadings device_after = read_device(device);
   const uint64_t peak = metrics::peak_resident_bytes();
   const auto needs = generation_bytes(config, dtype, request.batch, request.context, request.tokens,
                                       experiment.threads);
@@ -127,12 +188,16 @@ Json measure_child(const Experiment& experiment, const ChildRequest& request) {
                    {"predicted_cache_bytes", needs.cache},
                    {"predicted_activation_bytes", needs.activations},
                    {"predicted_peak_bytes", baseline + needs.total()}};
+  // The model is not in this process' memory then, and what a device's libraries take of it is not known beforehand.
+  if (!device.is_cpu()) out["memory"]["predicted_peak_bytes"] = nullptr;
   const TimingDoubts doubts =
       timing_doubts(before, after, seconds, static_cast<int>(available_threads()));
   const EnergyUsed energy = energy_between(before, after);
   out["machine"] = {{"seconds", seconds}, {"doubts", doubts.reasons}, {"unknown", doubts.unknown}};
   out["energy"] = {{"joules", energy.joules ? Json(*energy.joules) : Json()},
                    {"reason", energy.reason}};
+  add_device(out, device, device_before, device_after, seconds,
+             predicted_on_device(needs, config, dtype));
   out["prompts"] = prompts.front();
   out["written"] = g.written;
   // The same prompts without a clock: what the accuracy of this model is measured with.

@@ -118,6 +118,11 @@ MeasureResult measure_stage(const Experiment& experiment, const MeasurePlan& pla
                              "/batch:", m.configuration.batch, "/")},
              {"report", child.at("benchmark")}});
     }
+  // What ran, whatever else the machine has; it tells these times from the CPU's as well.
+  if (const auto& device = result.measured.front().device) {
+    result.system.set("accelerator_model_name", device->product);
+    result.system.set("accelerator_memory_capacity", bytes_text(device->total_bytes));
+  }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -65,6 +65,30 @@ bool all_counted(const Json& child) {
   return true;
 }
 
+/// Appends a child's value, or keeps why it has none.
+template <typename T>
+void add_or_reason(const Json& value, const Json& reason, std::vector<T>& to, std::string& why) {
+  if (value.is_null())
+    why = reason.get<std::string>();
+  else
+    to.push_back(value);
+}
+
+void add_device(Measured& m, const Json& memory, const Json& energy) {
+  if (!m.device) m.device.emplace();
+  MeasuredOnDevice& d = *m.device;
+  d.name = memory.at("name");
+  d.product = memory.at("product"), d.driver = memory.at("driver");
+  d.total_bytes = memory.at("total_bytes");
+  d.predicted_bytes = memory.at("predicted_bytes");
+  const Json &no_allocator = memory.at("allocator_reason"),
+             &no_process = memory.at("process_reason");
+  add_or_reason(memory.at("allocated_bytes"), no_allocator, d.allocated_bytes, d.no_allocator);
+  add_or_reason(memory.at("reserved_bytes"), no_allocator, d.reserved_bytes, d.no_allocator);
+  add_or_reason(memory.at("process_bytes"), no_process, d.process_bytes, d.no_process);
+  add_or_reason(energy.at("joules"), energy.at("reason"), d.joules, d.no_joules);
+}
+
 /// Medians of a round's samples.
 double round_median(const Measured& m, const std::string& what, int64_t round, bool second_arm) {
   std::vector<double> ms;
@@ -98,11 +122,24 @@ Verdict weights_to_the_byte(const MeasureResult& r) {
   return v;
 }
 
+/// Resident memory is the host's, and no tolerance is stated for what a device's allocator counts until that has been
+/// compared with its prediction on one.
+void not_run_on_a_device(Verdict& v) {
+  v.evidence.clear();
+  not_run(
+      v, "the model was on a device: resident memory does not hold it",
+      "read device_allocated_bytes beside device_predicted_bytes, or measure with --device cpu");
+}
+
 Verdict peak_as_predicted(const MeasureResult& r) {
   Verdict v = verdict_of("peak-as-predicted", "Peak memory is as predicted",
                          "The largest resident memory of each configuration's processes is within "
                          "5 % of baseline, weights, cache and activations as computed from the "
                          "config.");
+  if (r.measured.front().device) {
+    not_run_on_a_device(v);
+    return v;
+  }
   double worst = 0;
   std::string where;
   for (const Measured& m : r.measured)
@@ -156,7 +193,12 @@ std::vector<double> Measured::times(const std::string& what, bool second_arm) co
   return out;
 }
 
-uint64_t Measured::peak() const { return *std::max_element(peak_bytes.begin(), peak_bytes.end()); }
+uint64_t Measured::peak() const { return *largest(peak_bytes); }
+
+std::optional<uint64_t> largest(const std::vector<uint64_t>& bytes) {
+  if (bytes.empty()) return std::nullopt;
+  return *std::max_element(bytes.begin(), bytes.end());
+}
 
 void add_child(Measured& m, const Json& child, int64_t round, bool second_arm) {
   try {
@@ -187,13 +229,15 @@ void add_child(Measured& m, const Json& child, int64_t round, bool second_arm) {
     m.baseline_bytes.push_back(memory.at("baseline_bytes"));
     m.loaded_bytes.push_back(memory.at("loaded_bytes"));
     m.peak_bytes.push_back(memory.at("peak_bytes"));
-    m.predicted_peak_bytes.push_back(memory.at("predicted_peak_bytes"));
+    if (const Json& bytes = memory.at("predicted_peak_bytes"); !bytes.is_null())
+      m.predicted_peak_bytes.push_back(bytes);
     m.load_ms.push_back(child.at("load_ms"));
     const Json& energy = child.at("energy");
     if (energy.at("joules").is_null())
       m.no_energy = energy.at("reason");
     else
       m.joules.push_back(energy.at("joules"));
+    if (memory.contains("device")) add_device(m, memory.at("device"), energy.at("device"));
     m.outputs_equal = m.outputs_equal && child.at("repeats").get<bool>() &&
                       child.at("written") == child.at("written_untimed");
     m.tokens_counted = m.tokens_counted && all_counted(child);
@@ -292,7 +336,10 @@ std::vector<Verdict> measured_verdicts(const MeasureResult& r) {
   for (Verdict& v : judge_claims(m, {}))
     for (const char* name :
          {"memory-falls", "memory-prediction", "latency-falls", "latency-prediction"})
-      if (v.claim == name) out.push_back(v);
+      if (v.claim == name) {
+        if (r.measured.front().device && v.claim.starts_with("memory-")) not_run_on_a_device(v);
+        out.push_back(v);
+      }
   return out;
 }
 

@@ -32,6 +32,19 @@ struct Sample {
   double ms = 0;
 };
 
+/// What was counted on the device that a configuration ran on.
+struct MeasuredOnDevice {
+  std::string name;              ///< "cuda"
+  std::string product, driver;   ///< as its plug-in says; empty where it does not
+  uint64_t total_bytes = 0;      ///< of its memory
+  uint64_t predicted_bytes = 0;  ///< weights, cache and activations
+  std::vector<uint64_t> allocated_bytes,
+      reserved_bytes;                               ///< [child], ATen's peaks of the timed part
+  std::vector<uint64_t> process_bytes;              ///< [child], by the driver, at its end
+  std::vector<double> joules;                       ///< [child], of the timed part
+  std::string no_allocator, no_process, no_joules;  ///< why such a vector is empty
+};
+
 /// Everything that a configuration's children found. Bytes of children are the same but for the peak.
 struct Measured {
   Configuration configuration;
@@ -40,9 +53,10 @@ struct Measured {
   int64_t tokens = 0;       ///< written after each prompt
   std::vector<Sample> samples;
   uint64_t weight_bytes = 0, predicted_weight_bytes = 0, block_bytes = 0;
-  uint64_t cache_bytes = 0, activation_bytes = 0;  ///< predicted
-  std::vector<uint64_t> baseline_bytes, loaded_bytes, peak_bytes,
-      predicted_peak_bytes;  ///< [child]
+  uint64_t cache_bytes = 0, activation_bytes = 0;                  ///< predicted
+  std::vector<uint64_t> baseline_bytes, loaded_bytes, peak_bytes;  ///< [child], of the host
+  std::vector<uint64_t> predicted_peak_bytes;                      ///< [child]; empty on a device
+  std::optional<MeasuredOnDevice> device;                          ///< none on the CPU
   std::vector<double> load_ms;
   std::vector<double> joules;  ///< [child] of the timed part; empty where nothing counts them
   std::string no_energy;
@@ -56,6 +70,9 @@ struct Measured {
   std::vector<double> times(const std::string& what, bool second_arm = false) const;
   uint64_t peak() const;  ///< the largest of all children
 };
+
+/// The largest of what children counted; none where none did.
+std::optional<uint64_t> largest(const std::vector<uint64_t>& bytes);
 
 /// Adds what one child printed (measure_child.h). Error{kInternal} where it is no such result.
 void add_child(Measured& measured, const nlohmann::ordered_json& child, int64_t round,
@@ -92,7 +109,7 @@ Verdict timings_valid(const MeasureResult& result);
 inline constexpr int64_t kLeastRepetitions = 6;
 
 /// "weights-to-the-byte" and "peak-as-predicted" (5 %), then what `plumb verify` says of memory and latency against n,
-/// for the first context and batch.
+/// for the first context and batch. On a device those of memory but the first are NOT RUN.
 std::vector<Verdict> measured_verdicts(const MeasureResult& result);
 
 std::vector<Record> measured_records(const MeasureResult& result);

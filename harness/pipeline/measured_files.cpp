@@ -48,6 +48,11 @@ std::string measure_csv(const MeasureResult& r) {
                   "peak_bytes",
                   "predicted_peak_bytes",
                   "joules",
+                  "device_allocated_bytes",
+                  "device_reserved_bytes",
+                  "device_process_bytes",
+                  "device_predicted_bytes",
+                  "device_joules",
                   "removed"});
   for (const Measured& m : r.measured) {
     const auto first = m.times("first_token"), between = m.times("between_tokens");
@@ -63,14 +68,23 @@ std::string measure_csv(const MeasureResult& r) {
     table.cell(tokens_per_second(m, median(first), m.configuration.context));
     table.cell(tokens_per_second(m, median(between), 1));
     table.cell(static_cast<int64_t>(first.size())).cell(static_cast<int64_t>(between.size()));
-    for (const uint64_t bytes :
-         {m.weight_bytes, m.predicted_weight_bytes, m.cache_bytes, m.activation_bytes,
-          m.baseline_bytes.front(), m.peak(), m.predicted_peak_bytes.front()})
+    for (const uint64_t bytes : {m.weight_bytes, m.predicted_weight_bytes, m.cache_bytes,
+                                 m.activation_bytes, m.baseline_bytes.front(), m.peak()})
       table.cell(static_cast<int64_t>(bytes));
-    if (m.joules.empty())
-      table.empty();
-    else
-      table.cell(median(m.joules));
+    const MeasuredOnDevice device = m.device.value_or(MeasuredOnDevice{});
+    const auto bytes_or_empty = [&](const std::optional<uint64_t>& bytes) {
+      bytes ? table.cell(static_cast<int64_t>(*bytes)) : table.empty();
+    };
+    const auto joules_or_empty = [&](const std::vector<double>& joules) {
+      joules.empty() ? table.empty() : table.cell(median(joules));
+    };
+    bytes_or_empty(largest(m.predicted_peak_bytes));
+    joules_or_empty(m.joules);
+    for (const auto* bytes :
+         {&device.allocated_bytes, &device.reserved_bytes, &device.process_bytes})
+      bytes_or_empty(largest(*bytes));
+    bytes_or_empty(m.device ? std::optional(device.predicted_bytes) : std::nullopt);
+    joules_or_empty(device.joules);
     table.cell(m.removed).end_row();
   }
   return table.str();
@@ -116,6 +130,26 @@ Json times_json(const std::vector<double>& samples) {
   return out;
 }
 
+/// Each child's values, or none with the reason.
+template <typename T>
+Json each_json(const std::vector<T>& values, const std::string& reason) {
+  if (values.empty()) return {{"value", nullptr}, {"reason", reason}};
+  return values;
+}
+
+void add_device(Json& out, const MeasuredOnDevice& d) {
+  out["memory"]["device"] = {{"name", d.name},
+                             {"product", d.product},
+                             {"driver", d.driver},
+                             {"total_bytes", d.total_bytes},
+                             {"allocated_bytes", each_json(d.allocated_bytes, d.no_allocator)},
+                             {"reserved_bytes", each_json(d.reserved_bytes, d.no_allocator)},
+                             {"process_bytes", each_json(d.process_bytes, d.no_process)},
+                             {"predicted_bytes", d.predicted_bytes}};
+  out["energy"]["device"] = {{"joules", each_json(d.joules, d.no_joules)},
+                             {"what", "the whole device, by its own counter, in the timed part"}};
+}
+
 Json configuration_json(const Measured& m) {
   Json out = {{"n", m.n()},
               {"removed", m.removed},
@@ -143,6 +177,7 @@ Json configuration_json(const Measured& m) {
     out["energy"] = {
         {"joules", m.joules},
         {"what", "packages, by their own estimate, of the timed part; not at the wall"}};
+  if (m.device) add_device(out, *m.device);
   return out;
 }
 
@@ -222,14 +257,36 @@ std::vector<Record> measured_records(const MeasureResult& r) {
     bytes("block_bytes", m.block_bytes);
     bytes("cache_bytes", m.cache_bytes);
     bytes("peak_resident_bytes", m.peak());
-    bytes("predicted_peak_bytes", m.predicted_peak_bytes.front());
-    Record energy{.name = "energy_joules", .dimensions = dimensions, .unit = "J"};
-    if (m.joules.empty())
-      energy.absent_reason = m.no_energy.empty() ? "nothing was counted" : m.no_energy;
-    else
-      energy.value = median(m.joules), energy.samples = m.joules;
-    energy.higher_is_better = false;
-    out.push_back(std::move(energy));
+    if (!m.device) bytes("predicted_peak_bytes", m.predicted_peak_bytes.front());
+    const auto joules = [&](const char* name, const std::vector<double>& samples,
+                            const std::string& reason) {
+      Record record{.name = name, .dimensions = dimensions, .unit = "J"};
+      if (samples.empty())
+        record.absent_reason = reason.empty() ? "nothing was counted" : reason;
+      else
+        record.value = median(samples), record.samples = samples;
+      record.higher_is_better = false;
+      out.push_back(std::move(record));
+    };
+    joules("energy_joules", m.joules, m.no_energy);
+    if (!m.device) continue;
+    const auto there = [&](const char* name, const std::vector<uint64_t>& each,
+                           const std::string& reason) {
+      Record record{.name = name, .dimensions = dimensions, .unit = "bytes"};
+      if (const auto most = largest(each))
+        record.value = static_cast<int64_t>(*most);
+      else
+        record.absent_reason = reason;
+      record.samples.assign(each.begin(), each.end());
+      record.higher_is_better = false;
+      out.push_back(std::move(record));
+    };
+    const MeasuredOnDevice& d = *m.device;
+    there("device_allocated_bytes", d.allocated_bytes, d.no_allocator);
+    there("device_reserved_bytes", d.reserved_bytes, d.no_allocator);
+    there("device_process_bytes", d.process_bytes, d.no_process);
+    bytes("device_predicted_bytes", d.predicted_bytes);
+    joules("device_joules", d.joules, d.no_joules);
   }
   return out;
 }

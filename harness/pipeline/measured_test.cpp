@@ -228,6 +228,104 @@ TEST(MeasuredRecords, SayWhyAValueIsAbsent) {
         << record.name;
 }
 
+/// The same of a device: the driver counts 5 J and, where `counted`, bytes.
+void put_on_a_device(Json& c, bool counted = true) {
+  c["memory"]["predicted_peak_bytes"] = nullptr;
+  Json& there = c["memory"]["device"];
+  there = {
+      {"name", "fake"},        {"product", "Fake 1"},
+      {"driver", "none"},      {"total_bytes", 5000},
+      {"loaded_bytes", 700},   {"allocated_bytes", 800},
+      {"reserved_bytes", 900}, {"allocator_reason", counted ? "" : "its allocator does not count"},
+      {"process_bytes", 1900}, {"process_reason", counted ? "" : "the driver says nothing"},
+      {"predicted_bytes", 780}};
+  c["energy"]["device"] = {{"joules", 5.0}, {"reason", counted ? "" : "no counter"}};
+  if (counted) return;
+  for (const char* key : {"loaded_bytes", "allocated_bytes", "reserved_bytes", "process_bytes"})
+    there[key] = nullptr;
+  c["energy"]["device"]["joules"] = nullptr;
+}
+
+/// By name of a record and of a column.
+const Record& record_of(const std::vector<Record>& all, const std::string& name) {
+  return *std::find_if(all.begin(), all.end(), [&](const Record& r) { return r.name == name; });
+}
+std::string column_of(const MeasureResult& r, const std::string& name) {
+  const auto rows = parse_csv(measured_files(r)[0].second);
+  const auto found = std::find(rows[0].begin(), rows[0].end(), name);
+  EXPECT_NE(found, rows[0].end()) << name;
+  return rows[1].at(static_cast<size_t>(found - rows[0].begin()));
+}
+
+TEST(MeasuredOnADevice, GivesTheMostOfBytesAndTheMedianOfEnergy) {
+  const MeasureResult r = result_of([](Json& c, int64_t round, bool second) {
+    put_on_a_device(c);
+    c["energy"]["device"]["joules"] = 5.0 + static_cast<double>(round);
+    if (round == 1 && second)
+      for (const char* key : {"allocated_bytes", "reserved_bytes", "process_bytes"})
+        c["memory"]["device"][key] = c["memory"]["device"][key].get<int64_t>() + 7;
+  });
+  const std::vector<Record> records = measured_records(r);
+  for (const auto& [name, value] : {std::pair("device_allocated_bytes", 807),
+                                    {"device_reserved_bytes", 907},
+                                    {"device_process_bytes", 1907},
+                                    {"device_predicted_bytes", 780},
+                                    {"device_joules", 6}}) {
+    EXPECT_EQ(column_of(r, name), std::to_string(value)) << name;
+    const Record& record = record_of(records, name);
+    const auto* whole = std::get_if<int64_t>(&record.value);
+    EXPECT_EQ(whole != nullptr ? static_cast<double>(*whole) : std::get<double>(record.value),
+              value)
+        << name;
+  }
+  const Json json = measured_json(r, timings_valid(r)).at("configurations")[0];
+  EXPECT_EQ(json.at("memory").at("device").at("allocated_bytes"),
+            Json({800, 800, 800, 807, 800, 800}));
+  EXPECT_EQ(json.at("energy").at("device").at("joules"), Json({5.0, 5.0, 6.0, 6.0, 7.0, 7.0}));
+}
+
+TEST(MeasuredOnADevice, SaysWhyNothingWasCounted) {
+  const MeasureResult r =
+      result_of([](Json& c, int64_t, bool) { put_on_a_device(c, /*counted=*/false); });
+  const std::vector<Record> records = measured_records(r);
+  for (const auto& [name, reason] :
+       {std::pair("device_allocated_bytes", "its allocator does not count"),
+        {"device_reserved_bytes", "its allocator does not count"},
+        {"device_process_bytes", "the driver says nothing"},
+        {"device_joules", "no counter"}}) {
+    EXPECT_EQ(column_of(r, name), "") << name;
+    EXPECT_EQ(record_of(records, name).absent_reason, reason);
+  }
+  for (const Record& record : records)
+    EXPECT_EQ(std::holds_alternative<std::monostate>(record.value), !record.absent_reason.empty())
+        << record.name;
+  const Json json = measured_json(r, timings_valid(r)).at("configurations")[0];
+  EXPECT_EQ(json.at("energy").at("device").at("joules"),
+            Json({{"value", nullptr}, {"reason", "no counter"}}));
+}
+
+// The host's memory does not hold the model then.
+TEST(MeasuredOnADevice, JudgesNoMemoryOfTheHostAndItsWeightsAsEver) {
+  const MeasureResult r = result_of([](Json& c, int64_t, bool) { put_on_a_device(c); });
+  for (const Verdict& v : measured_verdicts(r))
+    if (v.claim == "peak-as-predicted" || v.claim.starts_with("memory-")) {
+      EXPECT_EQ(v.kind, VerdictKind::kNotRun) << v.claim;
+      EXPECT_THAT(v.reason, HasSubstr("on a device")) << v.claim;
+    }
+  EXPECT_EQ(measured_verdicts(r)[0].kind, VerdictKind::kPass);
+  EXPECT_EQ(column_of(r, "predicted_peak_bytes"), "");
+}
+
+TEST(MeasuredOnADevice, IsNothingOnTheCpu) {
+  const MeasureResult r = result_of();
+  EXPECT_EQ(column_of(r, "device_predicted_bytes"), "");
+  EXPECT_EQ(column_of(r, "predicted_peak_bytes"), "990");
+  for (const Record& record : measured_records(r))
+    EXPECT_FALSE(record.name.starts_with("device_")) << record.name;
+  EXPECT_FALSE(
+      measured_json(r, timings_valid(r)).at("configurations")[0].at("memory").contains("device"));
+}
+
 TEST(AddChild, RefusesWhatIsNoResult) {
   Measured m;
   EXPECT_EQ(error_of([&] { add_child(m, Json::object(), 0, false); }).kind(), ErrorKind::kInternal);

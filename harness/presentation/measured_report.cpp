@@ -24,6 +24,19 @@ double tokens_per_second(const Measured& m) {
   return 1e3 * static_cast<double>(m.configuration.batch) / median(m.times("between_tokens"));
 }
 
+/// Of the memory that the model is in: the device's where one is used, else the process' own.
+std::optional<uint64_t> peak_of(const Measured& m) {
+  return m.device ? largest(m.device->allocated_bytes) : m.peak();
+}
+uint64_t predicted_of(const Measured& m) {
+  return m.device ? m.device->predicted_bytes : m.predicted_peak_bytes.front();
+}
+std::string peak_words(const MeasureResult& r) {
+  return r.measured.front().device
+             ? "Most that the device's allocator gave out while the processes were timed"
+             : "Largest resident memory of the processes after loading";
+}
+
 /// What is on the horizontal axis, and the name of a line.
 struct Axis {
   std::string label;
@@ -97,24 +110,22 @@ reports::LineFigure peak_figure(const MeasureResult& r, const Axis& axis) {
   reports::LineFigure figure{
       .id = "peak",
       .title = "Peak memory",
-      .caption =
-          "Largest resident memory of the processes after loading; dashed: what the "
-          "configuration predicts.",
+      .caption = peak_words(r) + "; dashed: what the configuration predicts.",
       .x_label = axis.label,
       .y_label = "MB",
       .series = series_of(r, axis,
                           [&](const Measured& m) {
-                            return reports::Point{.x = axis.x(m),
-                                                  .y = static_cast<double>(m.peak()) / kMegabyte};
+                            return reports::Point{
+                                .x = axis.x(m), .y = static_cast<double>(*peak_of(m)) / kMegabyte};
                           }),
       .y_low = 0};
   if (figure.series.size() > kMostPredicted) {
-    figure.caption = "Largest resident memory of the processes after loading.";
+    figure.caption = peak_words(r) + ".";
     return figure;
   }
   for (reports::Series& predicted : series_of(r, axis, [&](const Measured& m) {
-         return reports::Point{
-             .x = axis.x(m), .y = static_cast<double>(m.predicted_peak_bytes.front()) / kMegabyte};
+         return reports::Point{.x = axis.x(m),
+                               .y = static_cast<double>(predicted_of(m)) / kMegabyte};
        })) {
     predicted.label += ", predicted";
     predicted.dashed = true;
@@ -163,13 +174,17 @@ reports::Table memory_table(const MeasureResult& r) {
   std::string energy;
   for (const Measured& m : r.measured)
     if (m.joules.empty()) energy = text(" No energy: ", m.no_energy, ".");
+  const bool there = r.measured.front().device.has_value();
   reports::Table table{
       .id = "bytes",
       .title = "Memory of every configuration, predicted beside measured",
-      .caption =
-          text("Baseline: the process before it loads. Predicted: baseline, weights, cache and "
-               "activations, from config.json alone.",
-               energy),
+      .caption = text(
+          "Baseline: the process before it loads. Predicted: ", there ? "" : "baseline, ",
+          "weights, cache and activations, from config.json alone",
+          there ? "; peak: most that the device's allocator gave out. The device's other bytes "
+                  "and its energy are in measure.csv."
+                : ".",
+          energy),
       .columns = {"n", "blocks", "context", "batch", "baseline", "weights", "cache", "activations",
                   "predicted peak", "peak", "difference"},
       .numeric = {true, false, true, true, true, true, true, true, true, true, true}};
@@ -177,12 +192,14 @@ reports::Table memory_table(const MeasureResult& r) {
   if (counted) table.columns.emplace_back("joules"), table.numeric.push_back(true);
   for (const Measured& m : r.measured) {
     auto row = configuration_cells(m);
-    const uint64_t predicted = m.predicted_peak_bytes.front();
-    for (const uint64_t bytes : {m.baseline_bytes.front(), m.weight_bytes, m.cache_bytes,
-                                 m.activation_bytes, predicted, m.peak()})
+    const uint64_t predicted = predicted_of(m);
+    const auto peak = peak_of(m);
+    for (const uint64_t bytes :
+         {m.baseline_bytes.front(), m.weight_bytes, m.cache_bytes, m.activation_bytes, predicted})
       row.push_back(bytes_text(bytes));
-    const double off = static_cast<double>(m.peak()) / static_cast<double>(predicted) - 1;
-    row.push_back(text(number_text(100 * off, 2), " %"));
+    row.push_back(peak ? bytes_text(*peak) : m.device->no_allocator);
+    const double off = static_cast<double>(peak.value_or(0)) / static_cast<double>(predicted) - 1;
+    row.push_back(peak ? text(number_text(100 * off, 2), " %") : "");
     if (counted) row.push_back(number_text(median(m.joules), 3));
     table.rows.push_back(std::move(row));
   }
@@ -219,7 +236,8 @@ reports::Report measured_report(const MeasureResult& result, const std::vector<V
   report.headline = {
       {"tokens per second, first configuration", number_text(tokens_per_second(first), 3)},
       {"time to its first token", text(number_text(median(first.times("first_token")), 3), " ms")},
-      {"its peak resident memory", bytes_text(first.peak())},
+      {first.device ? "its peak on the device" : "its peak resident memory",
+       peak_of(first) ? bytes_text(*peak_of(first)) : first.device->no_allocator},
       {"its weights", bytes_text(first.weight_bytes)}};
   for (const Verdict& v : verdicts)
     if (v.claim == "timings-valid")
@@ -230,7 +248,9 @@ reports::Report measured_report(const MeasureResult& result, const std::vector<V
         time_figure(result, *axis, "first_token", "first-token", "Time to the first token"));
     report.figures.push_back(
         time_figure(result, *axis, "between_tokens", "between-tokens", "Time between tokens"));
-    report.figures.push_back(peak_figure(result, *axis));
+    if (std::ranges::all_of(result.measured,
+                            [](const Measured& m) { return peak_of(m).has_value(); }))
+      report.figures.push_back(peak_figure(result, *axis));
   }
   report.figures.push_back(times_table(result));
   report.figures.push_back(memory_table(result));

@@ -57,6 +57,27 @@ const reports::Table& table(const reports::Report& report, const std::string& id
   throw std::out_of_range(id);
 }
 
+// There its allocator counts the model, and the process' own memory does not hold it.
+TEST(MeasuredReport, ShowsTheMemoryOfADeviceWhereOneIsUsed) {
+  std::vector<Measured> all = {measured(0, 8, 1), measured(12, 8, 1)};
+  for (Measured& m : all) {
+    m.predicted_peak_bytes.clear();
+    m.device = {.name = "fake", .predicted_bytes = 1600000, .allocated_bytes = {1500000, 2000000}};
+  }
+  const auto report = report_of(result_of(all));
+  EXPECT_EQ(table(report, "bytes").rows[0][8], "1.6 MB");
+  EXPECT_EQ(table(report, "bytes").rows[0][9], "2 MB");
+  EXPECT_EQ(table(report, "bytes").rows[0][10], "25 %");
+  EXPECT_EQ(lines(report).back()->series[0].points[0].y, 2);
+  for (Measured& m : all) {
+    m.device->allocated_bytes.clear();
+    m.device->no_allocator = "it does not count";
+  }
+  const auto uncounted = report_of(result_of(all));
+  EXPECT_EQ(table(uncounted, "bytes").rows[0][9], "it does not count");
+  EXPECT_EQ(lines(uncounted).size() + 1, lines(report).size());
+}
+
 TEST(MeasuredReport, DrawsALineForEachBatchAndContextOverN) {
   const auto report = report_of(
       result_of({measured(12, 8, 1), measured(0, 8, 1), measured(0, 64, 4), measured(12, 64, 4)}));

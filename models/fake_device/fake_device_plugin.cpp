@@ -15,6 +15,7 @@
 #include <ATen/ops/view_native.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
@@ -59,7 +60,7 @@ void release_allocation(void* context) {
   delete allocation;
 }
 
-class FakeAllocator final : public c10::Allocator {
+class FakeAllocator final : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     void* pointer = memory().allocate(bytes);
@@ -73,13 +74,34 @@ class FakeAllocator final : public c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override {
     std::memcpy(memory().open(to), memory().open(from), bytes);
   }
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t) override { memory().kept_bytes = memory().used_bytes; }
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
+    constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    const auto of = [](uint64_t now, uint64_t peak) {
+      c10::CachingAllocator::Stat stat;
+      stat.current = static_cast<int64_t>(now), stat.peak = static_cast<int64_t>(peak);
+      return stat;
+    };
+    c10::CachingDeviceAllocator::DeviceStats out;
+    out.allocated_bytes[kAll] = of(memory().used_bytes, memory().peak_bytes);
+    out.reserved_bytes[kAll] = of(memory().kept_bytes, memory().kept_bytes);
+    return out;
+  }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override { memory().peak_bytes = memory().used_bytes; }
 };
+
+FakeAllocator& allocator() {
+  static auto* const instance = new FakeAllocator;
+  return *instance;
+}
 
 at::Tensor fake_empty(c10::SymIntArrayRef size, std::optional<at::ScalarType> type,
                       std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>,
                       std::optional<at::MemoryFormat> format) {
-  static FakeAllocator allocator;
-  return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &allocator,
+  return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &allocator(),
                                    c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                    c10::dtype_or_default(type), format);
 }
@@ -87,9 +109,8 @@ at::Tensor fake_empty(c10::SymIntArrayRef size, std::optional<at::ScalarType> ty
 at::Tensor fake_empty_strided(c10::SymIntArrayRef size, c10::SymIntArrayRef stride,
                               std::optional<at::ScalarType> type, std::optional<at::Layout>,
                               std::optional<at::Device>, std::optional<bool>) {
-  static FakeAllocator allocator;
   return at::detail::empty_strided_generic(
-      C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(stride), &allocator,
+      C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(stride), &allocator(),
       c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), c10::dtype_or_default(type));
 }
 
@@ -263,6 +284,7 @@ const char* device_facts(int, DeviceFacts* facts) {
   std::snprintf(facts->driver, sizeof facts->driver, "none");
   facts->total_bytes = memory().limit_bytes;
   facts->free_bytes = memory().limit_bytes - memory().used_bytes;
+  std::snprintf(facts->pci_bus_id, sizeof facts->pci_bus_id, "%s", "face:01:00.0");
   return nullptr;
 }
 
@@ -394,6 +416,7 @@ constexpr FakeDeviceControl kControl = {
 };
 
 [[maybe_unused]] const bool hooks_registered = [] {
+  c10::SetAllocator(kType, &allocator());
   at::RegisterPrivateUse1HooksInterface(new FakeHooks);
   return true;
 }();

@@ -53,6 +53,7 @@ class FakeMemory {
       used_[begin] = pages;
       used_bytes += pages;
       peak_bytes = std::max(peak_bytes, used_bytes);
+      kept_bytes = std::max(kept_bytes, used_bytes);
       return closed_ + begin;
     }
     return nullptr;
@@ -86,6 +87,7 @@ class FakeMemory {
 
   uint64_t used_bytes = 0;
   uint64_t peak_bytes = 0;
+  uint64_t kept_bytes = 0;  ///< as if it gave nothing back, like the allocators of devices
   uint64_t limit_bytes = kReserved;
 
   static constexpr uint64_t kReserved = uint64_t{16} << 30;  ///< addresses, not memory

@@ -44,6 +44,8 @@ const char* device_facts(int index, DeviceFacts* facts) {
   if (const char* why = message(cudaDriverGetVersion(&driver))) return why;
   std::snprintf(facts->driver, sizeof facts->driver, "CUDA driver %d.%d", driver / 1000,
                 driver % 1000 / 10);
+  if (cudaDeviceGetPCIBusId(facts->pci_bus_id, sizeof facts->pci_bus_id, index) != cudaSuccess)
+    facts->pci_bus_id[0] = '\0';
   // Clocks are in kHz; memory moves data on both edges.
   facts->peak_bytes_per_second = 2e3 * attribute(cudaDevAttrMemoryClockRate, index) *
                                  attribute(cudaDevAttrGlobalMemoryBusWidth, index) / 8;
