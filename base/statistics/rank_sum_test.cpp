@@ -150,6 +150,18 @@ TEST(UnitsToTell, IsTheLeastThatTheNoncentralTNeeds) {
   }
 }
 
+TEST(UnitsOfEachToTell, AreWhatTheNoncentralTNeedsOrOneMore) {
+  for (const auto& entry : golden()["two_sample_power"]) {
+    const auto found = units_of_each_to_tell(1, entry["effect"], entry["alpha"], entry["power"]);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_GE(*found, entry["n"].get<int64_t>()) << entry;
+    EXPECT_LE(*found, entry["n"].get<int64_t>() + 1) << entry;
+  }
+  EXPECT_FALSE(units_of_each_to_tell(1, 0, 0.05).has_value());
+  EXPECT_FALSE(units_of_each_to_tell(1, 1e-9, 0.05).has_value());
+  EXPECT_EQ(units_of_each_to_tell(0, 1, 0.05), 2);
+}
+
 TEST(UnitsToTell, IsNoneAtTheLimit) {
   EXPECT_FALSE(units_to_tell(1, 0, 0.05).has_value());
   EXPECT_FALSE(units_to_tell(1, 1e-9, 0.05).has_value());

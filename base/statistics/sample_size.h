@@ -22,4 +22,13 @@ double deviation_bound(double deviation, int64_t units, double confidence = 0.9)
 std::optional<int64_t> units_to_tell(double deviation, double distance, double alpha,
                                      double power = 0.8);
 
+/// Smallest n at which the difference of two means of n independent values each, `deviation` being that of one value, is
+/// seen beyond a limit `distance` away by a one-sided test of level `alpha` with probability `power`:
+///
+///     distance >= (t(1 - alpha) + t(power)) deviation sqrt(2 / n)     with 2 (n - 1) degrees of freedom
+///
+/// which of normal values is the noncentral t's n, or one more.
+std::optional<int64_t> units_of_each_to_tell(double deviation, double distance, double alpha,
+                                             double power = 0.8);
+
 }  // namespace plumb

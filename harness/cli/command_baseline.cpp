@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -10,12 +11,15 @@ namespace plumb::harness {
 
 namespace {
 
+/// Runs of a baseline after which a gate plans with what times differ by from run to run.
+constexpr size_t kKnownNoise = 3;
+
 std::vector<Flag> flags() {
   return {{"action", "update|show", "", "make or replace the file from runs; say what it holds"},
           {"--baseline", "FILE", "", "the baseline file"},
           {"--from", "DIR", "",
            "with update: the folder of a run; given again, repetitions of it, whose differences "
-           "are the noise that a tolerance must be above"},
+           "are the noise; of times three or more are needed to know it"},
           {"--dry-run", "", "", "with update: say what would change, and write nothing"}};
 }
 
@@ -23,6 +27,17 @@ nlohmann::ordered_json facts_json(const FactMap& facts) {
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   for (const auto& [name, value] : facts) out[name] = printable(value);
   return out;
+}
+
+/// "decode_ms_per_token simple:0: 3 runs, medians 10.1 to 10.4".
+std::string runs_text(const RepeatedSeries& series) {
+  std::vector<double> medians;
+  for (const auto& run : series.runs) medians.push_back(median(run));
+  const auto [least, greatest] = std::ranges::minmax(medians);
+  const std::string name = text(series.metric, " ", printable(series.plan), ": ");
+  if (medians.size() == 1) return text(name, "one run, median ", number_text(least, 5));
+  return text(name, medians.size(), " runs, medians ", number_text(least, 5), " to ",
+              number_text(greatest, 5));
 }
 
 int update(const Arguments& arguments, const Console& console) {
@@ -58,6 +73,10 @@ int update(const Arguments& arguments, const Console& console) {
       text(arguments.has("--dry-run") ? "would write " : "wrote ", printable(file.string()),
            there ? "" : ", which is new", ": ",
            there ? text(changes.size(), " changes") : text("from ", printable(after.source))));
+  if (const auto count = arguments.values.at("--from").size();
+      !after.repeated.empty() && count < kKnownNoise)
+    console.say(text("its times are of ", count, count == 1 ? " run" : " runs", "; ", kKnownNoise,
+                     " tell what runs differ by (--from again for each)"));
   return 0;
 }
 
@@ -81,10 +100,7 @@ int show(const Arguments& arguments, const Console& console) {
         text(d.metric, " ", printable(d.plan), ": ", number_text(mean(d.values), 5), " over ",
              d.documents.size(), " documents",
              d.noise_floor ? text(", runs differ by ", number_text(*d.noise_floor, 3)) : ""));
-  for (const RepeatedSeries& r : s.repeated)
-    console.say(text(r.metric, " ", printable(r.plan), ": ", r.runs.size(), " runs of ",
-                     r.runs[0].size(), " values, the first's median ",
-                     number_text(median(r.runs[0]), 5)));
+  for (const RepeatedSeries& r : s.repeated) console.say(runs_text(r));
   for (const Estimate& e : s.estimates)
     console.say(text(e.metric, " ", printable(e.task), " ", printable(e.plan), ": ",
                      with_interval(e.value, e.interval)));

@@ -60,7 +60,8 @@ CLI::App* add_command(CLI::App& app, const Command& command, Arguments& argument
       option = sub->add_option(flag.name, take, flag.help)->type_name(flag.placeholder);
       // Only these may be given again; elsewhere the second value would silently win.
       if (flag.name == "--set" || flag.name == "--include" || flag.name == "--data" ||
-          flag.name == "--tolerance" || flag.name == "--from" || flag.name == "--curve" ||
+          flag.name == "--tolerance" || flag.name == "--from" || flag.name == "--candidate" ||
+          flag.name == "--baseline" || flag.name == "--curve" ||
           (flag.name == "--model" && command.name == "sweep"))
         option->allow_extra_args(false)->expected(1, 1000);
       if (flag.name == "RUN") option->expected(1, 1000)->allow_extra_args();

@@ -134,6 +134,14 @@ TEST(JoinedRuns, KnowWhatRepetitionsDifferBy) {
   EXPECT_EQ(both.documents[0].noise_floor, 0.25);
   EXPECT_EQ(both.repeated[0].runs.size(), 2u);
   EXPECT_FALSE(joined({a}).documents[0].noise_floor.has_value());
+  // A run and its copy would know no noise; equal sizes are no reason to think so.
+  GateSnapshot copy = a;
+  add_times(a, {{1000}}, "peak_resident_bytes");
+  add_times(b, {{1000}}, "peak_resident_bytes");
+  EXPECT_NO_THROW(joined({a, b}));
+  const Error twice = error_of([&] { joined({a, b, copy}); });
+  EXPECT_EQ(twice.kind(), ErrorKind::kUsage);
+  EXPECT_THAT(twice.what(), HasSubstr("has the very times of 'a'"));
   b.system["CPU"] = "another";
   const Error error = error_of([&] { joined({a, b}); });
   EXPECT_EQ(error.kind(), ErrorKind::kIncomparable);

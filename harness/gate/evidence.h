@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "harness/gate/gate.h"
 
@@ -19,8 +20,14 @@ struct Evidence {
   bool deviation_is_bound = false;       ///< it is an upper bound already
   double distance = 0;                   ///< from no change to the tolerance, on the same scale
   int64_t least_samples = 2;             ///< below these no test can decide
-  bool timed = false;                    ///< a FAIL needs a known noise floor
   bool refused = false;                  ///< the verdict stands
+  /// Of times: `deviation` is one run's, and Finding::runs are the samples.
+  struct OverRuns {
+    int64_t degrees = 0;  ///< of freedom behind the deviation; 0: one run of each side, no bounds
+    double repeated = 0;  ///< lower bound of `beyond` without the candidate's slowest run
+    bool interleaved = false;
+  };
+  std::optional<OverRuns> over_runs = {};
 };
 
 /// A metric that a tolerance can name.
@@ -48,6 +55,11 @@ struct GateContext {
   double alpha = 0.05;
 };
 
+/// Evidence of every tolerance: one for each task and plan that it names. Error{kUsage} for a metric that is none or that
+/// gets worse in the other direction.
+std::vector<Evidence> evidence_for(const GateContext& context,
+                                   const std::vector<Tolerance>& tolerances);
+
 /// Evidence of one metric. `tolerance` names one plan, and one task where the metric has any.
 Evidence document_evidence(const GateContext& context, const NamedMetric& metric,
                            const Tolerance& tolerance);
@@ -59,6 +71,18 @@ Evidence byte_evidence(const GateContext& context, const NamedMetric& metric,
                        const Tolerance& tolerance);
 Evidence estimate_evidence(const GateContext& context, const NamedMetric& metric,
                            const Tolerance& tolerance);
+
+/// Fills `enough`, `more` and the verdict of an evidence that is not refused. `tests` is the number in Holm's family.
+void decide_evidence(Evidence& evidence, double alpha, int64_t tests);
+
+/// "the tolerance of +1 %".
+std::string limit_text(const Tolerance& tolerance);
+
+/// The numbers of a plan that differ from run to run; null where there are none.
+const RepeatedSeries* find_repeated(const GateSnapshot& side, const std::string& record,
+                                    const std::string& plan);
+/// INCOMPARABLE where times and peaks were not measured in one way on one machine.
+std::optional<Evidence> other_machine(const GateContext& context, const Tolerance& tolerance);
 
 /// A finding whose verdict stands without any number.
 Evidence refused(const Tolerance& tolerance, VerdictKind kind, const std::string& reason,

@@ -13,10 +13,16 @@
 namespace plumb::harness {
 
 struct GateOptions {
-  std::string today;        ///< UTC, 2026-12-31: waivers whose day is past do not hold
-  bool same_model = false;  ///< a candidate with other weights is INCOMPARABLE
-  int64_t draws = 10000;    ///< of the bootstrap
+  std::string today;         ///< UTC, 2026-12-31: waivers whose day is past do not hold
+  bool same_model = false;   ///< a candidate with other weights is INCOMPARABLE
+  bool interleaved = false;  ///< both sides were measured together: more runs are more rounds
+  int64_t draws = 10000;     ///< of the bootstrap
   uint64_t seed = 0;
+};
+
+/// How many runs of each side times are of.
+struct RunCounts {
+  int64_t baseline = 0, candidate = 0;
 };
 
 /// One tolerance on one metric of one plan, held against both sides. Changes are the candidate's less the baseline's, or
@@ -29,13 +35,15 @@ struct Finding {
       interval;  ///< of the change; its ends are one-sided bounds of level 1 - alpha
   std::optional<double>
       p;  ///< of "not beyond the tolerance"; none where nothing is drawn by chance
-  std::optional<double> p_holm;  ///< over all findings that have one
-  int64_t samples = 0;           ///< of each side, the lesser
-  std::string sample;            ///< "document", "question", "repetition"
+  std::optional<double> p_holm;   ///< over all findings that have one
+  int64_t samples = 0;            ///< of each side, the lesser
+  std::string sample;             ///< "document", "question", "run"
+  std::optional<RunCounts> runs;  ///< of times
   std::optional<int64_t>
       enough;  ///< so many show no change within and twice the tolerance beyond it, each with power 0.8
-  std::optional<int64_t> more;        ///< further ones that would decide an INCONCLUSIVE
-  std::optional<double> noise_floor;  ///< what two runs of the baseline differ by, as the change
+  std::optional<int64_t> more;  ///< further ones that would decide an INCONCLUSIVE
+  std::optional<double>
+      noise_floor;  ///< what two runs of the baseline differ by at most, as the change
   Verdict verdict;
 };
 
@@ -49,10 +57,12 @@ struct GateResult {
 /// Holds every tolerance of `config` against both sides.
 ///
 /// PASS: the far bound of the change lies within the tolerance. FAIL: the near bound lies beyond it and p, after Holm over all
-/// tests of this gate, is at most alpha; of a time, besides, the noise floor is known. Sizes in bytes have no p: the largest
-/// of each side decide. INCONCLUSIVE: neither. INCOMPARABLE: another text, protocol, architecture or vocabulary; of
-/// times and peaks, another machine. INVALID: a tolerance that is not above the noise floor, repetitions too few for
-/// any p below alpha, or a run that is not to be believed. NOT RUN, and required, where a metric is missing.
+/// tests of this gate, is at most alpha. Times are compared by run, not by repetition; their FAIL needs at least two runs
+/// of the candidate, and must show without the slowest of them: a flag must repeat. Sizes in bytes have no p: the
+/// largest of each side decide. INCONCLUSIVE: neither; so are times of one run of each. INCOMPARABLE: another text, protocol,
+/// architecture or vocabulary; of times and peaks, another machine. INVALID: a tolerance of losses or sizes that is not above
+/// what runs of the baseline differ by, one of times that is 0, or a run that is not to be believed. NOT RUN, and
+/// required, where a metric is missing.
 GateResult judge_gate(const GateSnapshot& baseline, const GateSnapshot& candidate,
                       const GateConfig& config, const GateOptions& options);
 

@@ -26,6 +26,11 @@ Json side_json(const GateSnapshot& side) {
   return {{"source", reports::repair_utf8(side.source)}, {"model", model}};
 }
 
+Json runs_json(const std::optional<RunCounts>& runs) {
+  if (!runs) return {};
+  return {{"baseline", runs->baseline}, {"candidate", runs->candidate}};
+}
+
 Json finding_json(const Finding& f) {
   const Verdict& v = f.verdict;
   return {{"claim", v.claim},
@@ -48,6 +53,7 @@ Json finding_json(const Finding& f) {
           {"p_holm", or_null(f.p_holm)},
           {"samples", f.samples},
           {"sample", f.sample},
+          {"runs", runs_json(f.runs)},
           {"enough", or_null(f.enough)},
           {"more", or_null(f.more)},
           {"noise_floor", or_null(f.noise_floor)}};

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/json_fields.h"
 #include "base/testing.h"
 #include "harness/gate/gate_files.h"
@@ -140,11 +142,14 @@ TEST(Gate, RefusesToCompareWhatDiffers) {
   EXPECT_THAT(result.notes.at(0), HasSubstr("other weights"));
 }
 
+/// A run of ten times about `ms`.
+std::vector<double> about(double ms, Rng& rng) { return normals(10, ms, 0.005 * ms, rng); }
+
 TEST(Gate, ComparesTimesOfOneMachineAlone) {
   GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
   Rng rng(9);
-  add_times(baseline, {normals(10, 10, 0.05, rng), normals(10, 10.01, 0.05, rng)});
-  add_times(candidate, {normals(10, 10, 0.05, rng)});
+  add_times(baseline, {about(10, rng), about(10.05, rng), about(9.95, rng)});
+  add_times(candidate, {about(10.02, rng), about(9.98, rng)});
   const GateConfig config = tolerances({"decode.tok_s:rel:-5%"});
   EXPECT_EQ(kind_of(judged(baseline, candidate, config)), VerdictKind::kPass);
   GateSnapshot other = candidate;
@@ -159,38 +164,99 @@ TEST(Gate, ComparesTimesOfOneMachineAlone) {
   EXPECT_EQ(kind_of(judged(baseline, other, config)), VerdictKind::kIncomparable);
 }
 
-TEST(Gate, FailsASlowerCandidateOnlyAboveKnownNoise) {
+TEST(Gate, FailsASlowerCandidateInTheDirectionThatItsMetricHas) {
   Rng rng(10);
-  GateSnapshot once = bare_snapshot(), twice = bare_snapshot(), slow = bare_snapshot();
-  const auto first = normals(10, 10, 0.05, rng), second = normals(10, 10.2, 0.05, rng);
-  add_times(once, {first});
-  add_times(twice, {first, second});
-  add_times(slow, {normals(10, 12, 0.05, rng)});
-  const auto config = tolerances({"decode.tok_s:rel:-5%"});
-  const GateResult unknown = judged(once, slow, config);
-  EXPECT_EQ(kind_of(unknown), VerdictKind::kInconclusive);
-  EXPECT_THAT(only(unknown).verdict.next_step, HasSubstr("--from ANOTHER"));
-  const GateResult known = judged(twice, slow, config);
-  EXPECT_EQ(kind_of(known), VerdictKind::kFail);
-  EXPECT_NEAR(*only(known).noise_floor, 0.02, 0.005);
-  EXPECT_NEAR(*only(known).change, 10.1 / 12 - 1, 0.01);  // fewer tokens a second
-  EXPECT_EQ(kind_of(judged(twice, slow, tolerances({"decode.ms:rel:+5%"}))), VerdictKind::kFail);
-  EXPECT_EQ(kind_of(judged(twice, slow, tolerances({"decode.ms:abs:+1"}))), VerdictKind::kFail);
-  EXPECT_EQ(kind_of(judged(twice, slow, tolerances({"decode.tok_s:abs:-5"}))), VerdictKind::kFail);
-  EXPECT_EQ(kind_of(judged(twice, slow, tolerances({"decode.ms:abs:+3"}))), VerdictKind::kPass);
-  const GateResult below = judged(twice, slow, tolerances({"decode.tok_s:rel:-1%"}));
-  EXPECT_EQ(kind_of(below), VerdictKind::kInvalid);
-  EXPECT_THAT(only(below).verdict.reason, HasSubstr("two runs of the baseline differ"));
-  EXPECT_EQ(gate_exit_code(below, 3), 7);
+  GateSnapshot baseline = bare_snapshot(), slow = bare_snapshot();
+  add_times(baseline, {about(10, rng), about(10.1, rng), about(10.2, rng)});
+  add_times(slow, {about(12, rng), about(12.1, rng)});
+  const GateResult result = judged(baseline, slow, tolerances({"decode.tok_s:rel:-5%"}));
+  const Finding& f = only(result);
+  EXPECT_EQ(f.verdict.kind, VerdictKind::kFail);
+  // Four deviations of the difference of two medians of ten.
+  EXPECT_NEAR(*f.noise_floor, 0.02, 4 * 0.005 * std::sqrt(2 * 1.5708 / 10));
+  EXPECT_NEAR(*f.change, 10.1 / 12.05 - 1, 0.01);  // fewer tokens a second
+  EXPECT_NEAR(*f.baseline, 1000 / 10.1, 0.5);
+  EXPECT_NEAR(*f.candidate / *f.baseline - 1, *f.change, 1e-12);
+  EXPECT_EQ(f.samples, 2);
+  EXPECT_EQ(f.runs->baseline, 3);
+  EXPECT_EQ(f.runs->candidate, 2);
+  const auto kind = [&](const char* word) {
+    return kind_of(judged(baseline, slow, tolerances({word})));
+  };
+  EXPECT_EQ(kind("decode.ms:rel:+5%"), VerdictKind::kFail);
+  EXPECT_EQ(kind("decode.ms:abs:+1"), VerdictKind::kFail);
+  EXPECT_EQ(kind("decode.tok_s:abs:-5"), VerdictKind::kFail);
+  EXPECT_EQ(kind("decode.ms:abs:+3"), VerdictKind::kPass);
+  EXPECT_EQ(kind("decode.tok_s:rel:-30%"), VerdictKind::kPass);
+  EXPECT_EQ(kind("decode.ms:abs:+2"), VerdictKind::kInconclusive);
+  EXPECT_EQ(kind("decode.ms:rel:0"), VerdictKind::kInvalid);
+  slow.repeated[0].runs[1][3] = 0;
+  EXPECT_EQ(kind("decode.ms:rel:+5%"), VerdictKind::kInvalid);
 }
 
-TEST(Gate, IsInvalidWhereNoRepetitionsReachTheLevel) {
+TEST(Gate, FailsTimesOnlyWhereAnotherRunRepeatsThem) {
+  Rng rng(11);
+  const GateConfig config = tolerances({"decode.tok_s:rel:-5%"});
+  GateSnapshot baseline = bare_snapshot(), slow = bare_snapshot();
+  add_times(baseline, {about(10, rng), about(10.1, rng), about(9.9, rng)});
+  add_times(slow, {about(20, rng)});
+  const GateResult once = judged(baseline, slow, config);
+  EXPECT_EQ(kind_of(once), VerdictKind::kInconclusive);
+  EXPECT_LE(*only(once).p_holm, 0.05);
+  EXPECT_EQ(only(once).more, 1);
+  EXPECT_THAT(only(once).verdict.reason, HasSubstr("but in one run of the candidate"));
+  EXPECT_THAT(only(once).verdict.next_step, HasSubstr("--candidate RUN --candidate ANOTHER"));
+  EXPECT_EQ(gate_exit_code(once, 3), 3);
+  GateSnapshot twice = slow;
+  twice.repeated[0].runs.push_back(about(19, rng));
+  EXPECT_EQ(gate_exit_code(judged(baseline, twice, config), 3), 1);
+  // Many quiet runs make the mean of a quiet and a disturbed one sure, but nothing that repeats.
+  GateSnapshot quiet = bare_snapshot(), disturbed = bare_snapshot();
+  add_times(quiet, {});
+  for (int i = 0; i < 8; ++i) quiet.repeated[0].runs.push_back(about(10, rng));
+  add_times(disturbed, {about(10, rng), about(20, rng)});
+  const GateResult half = judged(quiet, disturbed, config);
+  EXPECT_EQ(kind_of(half), VerdictKind::kInconclusive);
+  EXPECT_LE(*only(half).p_holm, 0.05);
+  EXPECT_THAT(only(half).verdict.reason, HasSubstr("but not without the slowest run"));
+}
+
+TEST(Gate, TellsNothingOfTimesByOneRunOfEach) {
+  Rng rng(12);
+  GateSnapshot baseline = bare_snapshot(), slow = bare_snapshot();
+  add_times(baseline, {about(10, rng)});
+  add_times(slow, {about(20, rng)});
+  const GateResult result = judged(baseline, slow, tolerances({"decode.ms:rel:+5%"}));
+  const Finding& f = only(result);
+  EXPECT_EQ(f.verdict.kind, VerdictKind::kInconclusive);
+  EXPECT_FALSE(f.interval || f.p || f.noise_floor || f.enough);
+  EXPECT_EQ(result.tests, 0);
+  EXPECT_EQ(f.more, 2);
+  EXPECT_THAT(f.verdict.next_step, HasSubstr("2 more runs of the candidate"));
+  EXPECT_THAT(f.verdict.next_step, HasSubstr("2 more of the baseline"));
+}
+
+TEST(Gate, SaysHowManyMoreRunsWouldDecide) {
+  Rng rng(13);
+  const GateConfig config = tolerances({"decode.ms:rel:+5%"});
   GateSnapshot baseline = bare_snapshot(), candidate = bare_snapshot();
-  add_times(baseline, {{10, 11, 12}});
-  add_times(candidate, {{20, 21}});  // the least p is 1 in 10
-  const GateResult result = judged(baseline, candidate, tolerances({"decode.ms:rel:+5%"}));
-  EXPECT_EQ(kind_of(result), VerdictKind::kInvalid);
-  EXPECT_THAT(only(result).verdict.reason, HasSubstr("no p below 0.1"));
+  add_times(baseline, {about(10, rng), about(13, rng)});
+  add_times(candidate, {about(11, rng), about(12, rng)});
+  const GateResult two = judged(baseline, candidate, config);
+  EXPECT_EQ(kind_of(two), VerdictKind::kInconclusive);
+  EXPECT_FALSE(only(two).enough.has_value());  // two degrees of freedom know too little
+  EXPECT_THAT(only(two).verdict.next_step, HasSubstr("1 more run of the candidate"));
+  baseline.repeated[0].runs.push_back(about(11, rng));
+  baseline.repeated[0].runs.push_back(about(12, rng));
+  const GateResult more = judged(baseline, candidate, config);
+  const Finding& f = only(more);
+  EXPECT_EQ(f.verdict.kind, VerdictKind::kInconclusive);
+  ASSERT_TRUE(f.enough && f.more);
+  EXPECT_GT(*f.enough, 10);
+  EXPECT_EQ(*f.more, *f.enough - 2);
+  EXPECT_THAT(f.verdict.next_step, HasSubstr(text("about ", *f.enough, " runs of each side")));
+  EXPECT_THAT(f.verdict.next_step, HasSubstr(text(*f.enough - 2, " more runs of the candidate")));
+  EXPECT_THAT(f.verdict.next_step, HasSubstr(text(*f.enough - 4, " more of the baseline")));
 }
 
 TEST(Gate, HoldsTheLargestPeakOfEachSide) {
@@ -325,9 +391,13 @@ TEST(Gate, RefusesToleranceThatAsksForNothing) {
 
 TEST(GateFiles, FitTheSchemaAndKeepEveryNumber) {
   TwoRuns runs = loss_runs(0.02);
-  add_times(runs.baseline, {{10, 11, 12, 13, 14, 15}});
-  const GateResult result = judged(runs.baseline, runs.candidate);
-  ASSERT_EQ(result.findings.size(), 2u);
+  add_times(runs.baseline, {{10, 11, 12, 13, 14, 15}, {11}});
+  add_times(runs.candidate, {{10, 12}});
+  add_times(runs.baseline, {{10}}, "prefill_ms");
+  const GateResult result =
+      judged(runs.baseline, runs.candidate,
+             tolerances({"loss:rel:+1%", "prefill.ms:rel:+5%", "decode.ms:rel:+5%"}));
+  ASSERT_EQ(result.findings.size(), 3u);
   const auto json = gate_json(result, runs.baseline, runs.candidate, gate_exit_code(result, 3));
   EXPECT_EQ(
       reports::read_versioned(json.dump(), reports::gate_schema(), reports::kGateVersion, "gate"),
@@ -335,6 +405,9 @@ TEST(GateFiles, FitTheSchemaAndKeepEveryNumber) {
   EXPECT_EQ(json["exit_code"], 1);
   EXPECT_EQ(json["findings"][0]["verdict"], "FAIL");
   EXPECT_EQ(json["findings"][0]["change"], *result.findings[0].change);
+  EXPECT_TRUE(json["findings"][0]["runs"].is_null());
+  EXPECT_EQ(json["findings"][2]["runs"]["baseline"], 2);
+  EXPECT_EQ(json["findings"][2]["runs"]["candidate"], 1);
   EXPECT_TRUE(json["findings"][1]["baseline"].is_null());
   EXPECT_NE(json["findings"][1]["reason"], "");
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,25 @@ inline GateResult judged(const GateSnapshot& baseline, const GateSnapshot& candi
 inline std::vector<double> normals(size_t n, double centre, double deviation, Rng& rng) {
   std::vector<double> out(n);
   for (double& value : out) value = centre + deviation * rng.normal();
+  return out;
+}
+
+/// How runs of one program differ from process to process.
+struct Machine {
+  const char* name;
+  double spread;         ///< deviation of the logarithm of a run's times
+  double disturbed = 0;  ///< share of runs that something else makes slower, by 1.5 to 2
+};
+
+/// Times of so many runs about `ms`, whose repetitions scatter by another 3 %.
+inline std::vector<std::vector<double>> timed_runs(const Machine& machine, int64_t runs,
+                                                   int64_t repetitions, double ms, Rng& rng) {
+  std::vector<std::vector<double>> out(static_cast<size_t>(runs));
+  for (auto& run : out) {
+    double own = ms * std::exp(machine.spread * rng.normal());
+    if (rng.uniform() < machine.disturbed) own *= 1.5 + 0.5 * rng.uniform();
+    for (int64_t i = 0; i < repetitions; ++i) run.push_back(own * std::exp(0.03 * rng.normal()));
+  }
   return out;
 }
 

@@ -36,6 +36,17 @@ void require_repetition(const GateSnapshot& first, const GateSnapshot& other) {
   require("system", first.system, other.system);
 }
 
+/// A copy of a run has no noise of its own, and would make times look sure.
+void require_other_times(const GateSnapshot& first, const GateSnapshot& other) {
+  for (const RepeatedSeries& series : first.repeated)
+    for (const RepeatedSeries& same : other.repeated)
+      if (same.metric == series.metric && same.plan == series.plan &&
+          !series.metric.ends_with("_bytes") && same.runs == series.runs)
+        throw Error(ErrorKind::kUsage,
+                    text("'", printable(other.source), "' has the very times of '",
+                         printable(first.source), "'; needed are runs, not one run twice"));
+}
+
 void join_documents(GateSnapshot& into, std::vector<GateSnapshot>& runs) {
   for (DocumentSeries& series : into.documents) {
     double low = mean(series.values), high = low;
@@ -75,7 +86,10 @@ std::string first_difference(const FactMap& a, const FactMap& b,
 
 GateSnapshot joined(std::vector<GateSnapshot> runs) {
   if (runs.empty()) throw Error(ErrorKind::kInvariant, "no runs to join");
-  for (size_t i = 1; i < runs.size(); ++i) require_repetition(runs[0], runs[i]);
+  for (size_t i = 1; i < runs.size(); ++i) {
+    require_repetition(runs[0], runs[i]);
+    for (size_t j = 0; j < i; ++j) require_other_times(runs[j], runs[i]);
+  }
   GateSnapshot out = runs[0];
   if (runs.size() == 1) return out;
   join_documents(out, runs);
@@ -90,6 +104,12 @@ GateSnapshot joined(std::vector<GateSnapshot> runs) {
     out.invalid.insert(out.invalid.end(), runs[i].invalid.begin(), runs[i].invalid.end());
   }
   return out;
+}
+
+GateSnapshot joined_runs(const std::vector<std::string>& folders) {
+  std::vector<GateSnapshot> runs;
+  for (const std::string& folder : folders) runs.push_back(read_run_snapshot(folder));
+  return joined(std::move(runs));
 }
 
 GateSnapshot read_snapshot(const fs::path& path) {

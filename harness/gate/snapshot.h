@@ -65,8 +65,12 @@ GateSnapshot read_run_snapshot(const std::filesystem::path& folder);
 GateSnapshot read_snapshot(const std::filesystem::path& path);
 
 /// Repetitions of one run as one snapshot: documents and answers of the first, times and bytes of all, noise floors from
-/// their differences. Error{kIncomparable} with the fact that differs where they are not repetitions of each other.
+/// their differences. Error{kIncomparable} with the fact that differs where they are not repetitions of each other;
+/// Error{kUsage} where two have the same times, as a run and its copy.
 GateSnapshot joined(std::vector<GateSnapshot> runs);
+
+/// Run folders, joined.
+GateSnapshot joined_runs(const std::vector<std::string>& folders);
 
 /// "prefill tokens: 64 and 256" for the first fact of either side that differs, or empty. `left_out`: facts that may differ.
 std::string first_difference(const FactMap& a, const FactMap& b,

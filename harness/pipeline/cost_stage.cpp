@@ -129,6 +129,10 @@ std::string cost_refusal(const Experiment& e, const models::ModelConfig& config)
                                      : std::string("no part of this model would fit"));
 }
 
+CostPoint cost_point(const Experiment& experiment, int64_t n, const std::string& program) {
+  return read_point(run_child(program, child_arguments(experiment, n)), n);
+}
+
 CostResult cost_stage(const Experiment& experiment, int64_t block_count, const std::string& program,
                       const Console& console) {
   const auto start = std::chrono::steady_clock::now();
@@ -138,8 +142,7 @@ CostResult cost_stage(const Experiment& experiment, int64_t block_count, const s
   result.block_count = block_count;
   for (size_t i = 0; i < counts.size(); ++i) {
     progress.update(static_cast<int64_t>(i), static_cast<int64_t>(counts.size()));
-    result.points.push_back(
-        read_point(run_child(program, child_arguments(experiment, counts[i])), counts[i]));
+    result.points.push_back(cost_point(experiment, counts[i], program));
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

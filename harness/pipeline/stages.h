@@ -32,6 +32,9 @@ std::string cost_refusal(const Experiment& experiment, const models::ModelConfig
 CostResult cost_stage(const Experiment& experiment, int64_t block_count, const std::string& program,
                       const Console& console);
 
+/// One of them.
+CostPoint cost_point(const Experiment& experiment, int64_t n, const std::string& program);
+
 /// What the child does: loads the model without the n blocks, times it, reads its memory.
 CostPoint measure_one(const Experiment& experiment, int64_t n);
 
