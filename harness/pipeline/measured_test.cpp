@@ -104,7 +104,7 @@ TEST(TimingsValid, NameTheWorstOfEachKindOfReason) {
     c["machine"]["doubts"] = {text("other load: ", 10 + 2 * round + (second ? 1 : 0), " %")};
     if (round == 1) c["machine"]["doubts"].push_back("thermal throttling");
   }));
-  EXPECT_THAT(v.reason, HasSubstr("other load: 15 % (the worst of 6); thermal throttling;"));
+  EXPECT_THAT(v.reason, HasSubstr("other load: 15 % (the worst of 6); thermal throttling"));
   EXPECT_THAT(v.reason, Not(HasSubstr("14 %")));
 }
 
