@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+
 namespace plumb::harness {
 namespace {
 
@@ -62,7 +64,9 @@ TEST(MeasuredReport, ShowsTheMemoryOfADeviceWhereOneIsUsed) {
   std::vector<Measured> all = {measured(0, 8, 1), measured(12, 8, 1)};
   for (Measured& m : all) {
     m.predicted_peak_bytes.clear();
-    m.device = {.name = "fake", .predicted_bytes = 1600000, .allocated_bytes = {1500000, 2000000}};
+    m.device.emplace();
+    m.device->predicted_bytes = 1600000;
+    m.device->allocated_bytes = {1500000, 2000000};
   }
   const auto report = report_of(result_of(all));
   EXPECT_EQ(table(report, "bytes").rows[0][8], "1.6 MB");
