@@ -96,14 +96,14 @@ void read_energy(const fs::path& root, MachineReadings& out) {
   }
 }
 
-std::string percent(double share) {
+}  // namespace
+
+std::string percent_text(double share) {
   std::ostringstream out;
   out.precision(100 * share < 10 ? 2 : 3);
   out << 100 * share << " %";
   return out.str();
 }
-
-}  // namespace
 
 MachineReadings read_machine(const fs::path& root) {
   MachineReadings out;
@@ -151,17 +151,17 @@ TimingDoubts timing_doubts(const MachineReadings& before, const MachineReadings&
   if (both(before.steal_seconds, after.steal_seconds, "time stolen by the hypervisor"))
     if (const double share = (*after.steal_seconds - *before.steal_seconds) / all;
         share > kMostStealShare)
-      out.reasons.push_back(text("other load: the hypervisor gave ", percent(share),
+      out.reasons.push_back(text("other load: the hypervisor gave ", percent_text(share),
                                  " of the processors' time to others, at most ",
-                                 percent(kMostStealShare), " is tolerable"));
+                                 percent_text(kMostStealShare), " is tolerable"));
   if (both(before.busy_seconds, after.busy_seconds, "load by other processes") &&
       both(before.own_seconds, after.own_seconds, "this process' own time")) {
     const double foreign =
         (*after.busy_seconds - *before.busy_seconds) - (*after.own_seconds - *before.own_seconds);
     if (foreign / all > kMostForeignShare)
-      out.reasons.push_back(text("other load: other processes took ", percent(foreign / all),
-                                 " of the processors' time, at most ", percent(kMostForeignShare),
-                                 " is tolerable"));
+      out.reasons.push_back(text("other load: other processes took ", percent_text(foreign / all),
+                                 " of the processors' time, at most ",
+                                 percent_text(kMostForeignShare), " is tolerable"));
   }
   if (both(before.throttled, after.throttled, "thermal throttling") &&
       *after.throttled > *before.throttled)

@@ -49,4 +49,7 @@ TimingDoubts timing_doubts(const MachineReadings& before, const MachineReadings&
 /// The same of what does not change while it runs: the governor, turbo, a core limit below the cores, no real machine, a debug build.
 TimingDoubts standing_doubts(const std::filesystem::path& root = "/", int usable_cores = 0);
 
+/// A share as doubts name it: "1.4 %".
+std::string percent_text(double share);
+
 }  // namespace plumb

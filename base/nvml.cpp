@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
-#include <sstream>
 #include <vector>
 
 #include "base/error.h"
@@ -188,13 +187,6 @@ NvmlValue<uint64_t> process_bytes_of(const Library& library, Device device, cons
   return {sum, ""};
 }
 
-std::string percent(double share) {
-  std::ostringstream out;
-  out.precision(2);
-  out << 100 * share << " %";
-  return out.str();
-}
-
 }  // namespace
 
 NvmlReadings read_nvml(const std::string& pci_bus_id, const fs::path& root) {
@@ -241,8 +233,8 @@ TimingDoubts timing_doubts(const NvmlReadings& before, const NvmlReadings& after
   const double share = (*after.throttled_seconds.value - *before.throttled_seconds.value) / seconds;
   if (share > kMostThrottledShare)
     out.reasons.push_back(text("throttling: power or heat slowed the device down for ",
-                               percent(share), " of the time, at most ",
-                               percent(kMostThrottledShare), " is tolerable"));
+                               percent_text(share), " of the time, at most ",
+                               percent_text(kMostThrottledShare), " is tolerable"));
   return out;
 }
 
