@@ -194,8 +194,7 @@ Json measure_child(const Experiment& experiment, const ChildRequest& request) {
       timing_doubts(before, after, seconds, static_cast<int>(available_threads()));
   const EnergyUsed energy = energy_between(before, after);
   out["machine"] = {{"seconds", seconds}, {"doubts", doubts.reasons}, {"unknown", doubts.unknown}};
-  out["energy"] = {{"joules", energy.joules ? Json(*energy.joules) : Json()},
-                   {"reason", energy.reason}};
+  out["energy"] = {{"joules", or_null(energy.joules)}, {"reason", energy.reason}};
   add_device(out, device, device_before, device_after, seconds,
              predicted_on_device(needs, config, dtype));
   out["prompts"] = prompts.front();

@@ -15,13 +15,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using enum VerdictKind;
 
-Verdict judged(Judge judge, const std::vector<AnsweredTask>& answered) {
+/// With these answers as those of the unhealed plans, or of the healed ones.
+Verdict judged(Judge judge, const std::vector<AnsweredTask>& answered,
+               const std::vector<AccuracySummary>* Measurements::*side = &Measurements::accuracy) {
   std::vector<AccuracySummary> accuracy;
   for (const AnsweredTask& a : answered)
     accuracy.push_back(summarise(a, {.draws = 300, .seed = 1}));
   Measurements m;
   m.block_count = 20;
-  m.accuracy = &accuracy;
+  m.*side = &accuracy;
   return verdict_of(judge, m);
 }
 
@@ -82,13 +84,7 @@ TEST(AccuracyClaims, OfTheSmokeSetSayWhatItsSizeCanShow) {
 }
 
 Verdict judged_healed(Judge judge, const std::vector<AnsweredTask>& answered) {
-  std::vector<AccuracySummary> accuracy;
-  for (const AnsweredTask& a : answered)
-    accuracy.push_back(summarise(a, {.draws = 300, .seed = 1}));
-  Measurements m;
-  m.block_count = 20;
-  m.healed_accuracy = &accuracy;
-  return verdict_of(judge, m);
+  return judged(judge, answered, &Measurements::healed_accuracy);
 }
 
 TEST(HealedAccuracyCollapses, IsJudgedOfHealedPlansAlone) {
