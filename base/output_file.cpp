@@ -1,7 +1,6 @@
 #include "base/output_file.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/process.h"
 
 namespace plumb {
 namespace {
@@ -148,7 +148,7 @@ void NewFolder::remove_leftovers() const {
   const std::string name = target_.filename().string();
   for (const auto& entry : fs::directory_iterator(target_.parent_path(), ignored)) {
     const pid_t maker = maker_of(entry.path().filename().string(), name);
-    if (maker <= 0 || ::kill(maker, 0) == 0 || errno != ESRCH) continue;
+    if (maker <= 0 || is_at_work(maker)) continue;
     fs::remove_all(entry.path(), ignored);
   }
 }

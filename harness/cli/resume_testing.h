@@ -40,6 +40,8 @@ class ResumeCase : public TinyCase {
   size_t kept_steps(const std::string& folder) const;
   /// Every file of a folder; sweep.json without its object `run`.
   Files files(const std::string& folder) const;
+  /// What differs, a name each; empty: the same files with the same bytes.
+  static std::string differences(const Files& got, const Files& needed);
   /// `words` again into `folder`, where something was interrupted: goes on from what stands there
   /// and gives the files of the sweep that was not.
   void expect_resumed(const std::string& folder) const;

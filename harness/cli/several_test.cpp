@@ -35,7 +35,7 @@ TEST_F(SeveralSweep, GivesTheBytesOfOneProcess) {
     SCOPED_TRACE(text(count, " processes"));
     fs::remove_all(path("out"));
     expect_end(count, words("out"), 0);
-    EXPECT_TRUE(files("out") == whole_);
+    EXPECT_EQ(differences(files("out"), whole_), "");
     const Json run = Json::parse(read_file(path("out/sweep.json"))).at("run");
     EXPECT_EQ(run.at("processes"), count);
   }
@@ -44,7 +44,7 @@ TEST_F(SeveralSweep, GivesTheBytesOfOneProcess) {
 TEST_F(SeveralSweep, GoesOnFromAnotherNumberOfProcesses) {
   stop_before_step("out", 9);  // of one
   expect_end(2, words("out"), 0);
-  EXPECT_TRUE(files("out") == whole_);
+  EXPECT_EQ(differences(files("out"), whole_), "");
   EXPECT_THAT(said(), HasSubstr("8 finished steps of the run before"));
 }
 
@@ -65,7 +65,7 @@ TEST_F(SeveralSweep, EndsWithTheNameOfARankThatDiesAndGoesOn) {
     EXPECT_GE(kept_steps("out"), 1u);
     expect_end(2, long_words("out"), 0);
     EXPECT_THAT(said(), HasSubstr("finished steps of the run before"));
-    EXPECT_TRUE(files("out") == files("alone"));
+    EXPECT_EQ(differences(files("out"), files("alone")), "");
   }
 }
 
@@ -82,7 +82,7 @@ TEST_F(SeveralSweep, StopsForASignalAndGoesOn) {
   ASSERT_EQ(rest->wait(), 0) << said();
   const auto alone = start(long_words("alone"));
   ASSERT_EQ(alone->wait(), 0) << said();
-  EXPECT_TRUE(files("out") == files("alone"));
+  EXPECT_EQ(differences(files("out"), files("alone")), "");
 }
 
 TEST_F(SeveralSweep, AnErrorOfAllIsSaidOnce) {
@@ -102,7 +102,7 @@ TEST_F(SeveralHeal, GivesTheBytesOfOneProcess) {
   for (const int count : {2, 4}) {
     SCOPED_TRACE(text(count, " processes"));
     expect_end(count, heal_words(text("of", count)), 0);
-    EXPECT_TRUE(healed(text("of", count)) == healed("alone"));
+    EXPECT_EQ(differences(healed(text("of", count)), healed("alone")), "");
     const Json run = Json::parse(read_file(path(text("of", count, "/healing.json")))).at("run");
     EXPECT_EQ(run.at("processes"), count);
     EXPECT_EQ(run.at("exchange"), "MPI");
@@ -118,7 +118,7 @@ TEST_F(SeveralHeal, OnADeviceGivesTheBytesOfOneProcess) {
   const auto alone = start(heal_words("alone", there));
   ASSERT_EQ(alone->wait(), 0) << said();
   expect_end(2, heal_words("two", there), 0);
-  EXPECT_TRUE(healed("two") == healed("alone"));
+  EXPECT_EQ(differences(healed("two"), healed("alone")), "");
   const Json run = Json::parse(read_file(path("two/healing.json"))).at("run");
   EXPECT_EQ(run.at("exchange"), "files");
 }
@@ -134,7 +134,7 @@ TEST_F(SeveralHeal, MakesProductsSmallerWhereThereAreTooFew) {
   smaller["--batch"] = smaller["--accumulation"] = "2";
   const auto same = start(heal_words("smaller", smaller));
   ASSERT_EQ(same->wait(), 0) << said();
-  EXPECT_TRUE(healed("two") == healed("smaller"));
+  EXPECT_EQ(differences(healed("two"), healed("smaller")), "");
   const auto whole = start(heal_words("whole", step));
   ASSERT_EQ(whole->wait(), 0) << said();
   const auto a = parse_csv(read_file(path("whole/training.csv")));
@@ -158,7 +158,7 @@ TEST_F(SeveralHeal, EndsWithTheNameOfARankThatDiesAndGoesOn) {
   expect_end(4, heal_words("out", longer), 0);
   const Json run = Json::parse(read_file(path("out/healing.json"))).at("run");
   EXPECT_GE(run.at("resumed_steps"), 3);
-  EXPECT_TRUE(healed("out") == healed("alone"));
+  EXPECT_EQ(differences(healed("out"), healed("alone")), "");
 }
 
 TEST_F(SeveralRefused, WhereAStepCannotBeShared) {

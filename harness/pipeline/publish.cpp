@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <csignal>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "harness/cli/signals.h"
 
 namespace plumb::harness {
@@ -117,7 +117,7 @@ void remove_leftovers(const fs::path& folder) {
       below.push_back(entry.path());
     const auto owner = name.rfind(kPrefix, 0) == 0 ? process_of(name.substr(kPrefix.size()))
                                                    : writer_of_temporary(name);
-    if (!owner || kill(*owner, 0) == 0) continue;  // somebody's file, or still at work
+    if (!owner || is_at_work(*owner)) continue;  // somebody's file, or not left yet
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }
@@ -125,7 +125,7 @@ void remove_leftovers(const fs::path& folder) {
     for (const auto& entry : fs::directory_iterator(path, status)) {
       const auto owner = writer_of_temporary(entry.path().filename().string());
       std::error_code ignored;
-      if (owner && kill(*owner, 0) != 0) fs::remove(entry.path(), ignored);
+      if (owner && !is_at_work(*owner)) fs::remove(entry.path(), ignored);
     }
 }
 

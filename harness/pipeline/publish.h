@@ -44,8 +44,8 @@ class MissingFolders {
   std::vector<std::filesystem::path> paths_;  ///< innermost first
 };
 
-/// Removes what killed processes left in `folder`: ".partial-<pid>", and what write_file_atomically
-/// had not renamed yet, there and in the folders right below, of processes that are gone.
+/// Removes what processes that have ended left in `folder`: ".partial-<pid>", and what
+/// write_file_atomically had not renamed yet, there and in the folders right below.
 void remove_leftovers(const std::filesystem::path& folder);
 
 }  // namespace plumb::harness

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -179,6 +181,14 @@ TEST(Leftovers, OfProcessesThatAreGoneAreRemovedAndNothingElse) {
   fs::create_directories(folder / "questions");
   for (const std::string& name : stay) put(name);
   put(std::string(".partial.json.") + kGone + ".3.tmp");
+  // Nobody has asked for its exit code, so that its number is still taken.
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  ASSERT_GT(ended, 0);
+  siginfo_t how = {};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(ended), &how, WEXITED | WNOWAIT), 0);
+  put(text(".partial.json.", ended, ".0.tmp"));
+  put(text("questions/.x.", ended, ".1.tmp"));
   put(std::string("questions/.probe.") + kGone + ".27.tmp");
   fs::create_directories(folder / (std::string(".partial-") + kGone));
   remove_leftovers(folder.path());
@@ -189,6 +199,7 @@ TEST(Leftovers, OfProcessesThatAreGoneAreRemovedAndNothingElse) {
     ++count;
   }
   EXPECT_EQ(count, stay.size());
+  EXPECT_EQ(::waitpid(ended, nullptr, 0), ended);
 }
 
 }  // namespace
