@@ -13,6 +13,7 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "models/kernels/meeting.h"
@@ -24,11 +25,13 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 
+#define PLUMB_AVX2
+
 namespace plumb::models::kernels {
 namespace {
 
 constexpr int kRows = 6;     // of W in one register tile
-constexpr int kVectors = 1;  // of 16 lanes each
+constexpr int kVectors = 2;  // of a panel, in it
 
 // Each needs the one before.
 // clang-format off

@@ -13,6 +13,7 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "models/kernels/meeting.h"
@@ -30,7 +31,7 @@ namespace {
 #define PLUMB_AVX512
 
 constexpr int kRows = 14;    // of W in one register tile
-constexpr int kVectors = 2;  // of 16 lanes each
+constexpr int kVectors = 2;  // of a panel, in it
 
 // Each needs the one before.
 // clang-format off

@@ -11,6 +11,7 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "models/kernels/meeting.h"
@@ -20,8 +21,12 @@
 namespace plumb::models::kernels {
 namespace {
 
-constexpr int kRows = 4;     // of W in one register tile
-constexpr int kVectors = 1;  // of 16 lanes each
+constexpr int kRows = 4;  // of W in one register tile
+#ifdef __aarch64__
+constexpr int kVectors = 4;  // of a panel, in it: 32 registers
+#else
+constexpr int kVectors = 2;
+#endif
 
 // Each needs the one before.
 // clang-format off

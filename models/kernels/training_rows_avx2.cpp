@@ -9,12 +9,15 @@
 #include <cstring>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "models/kernels/training_rows.h"
 
 // After the headers, so that none of their functions is compiled for this set and picked by the linker elsewhere.
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+
+#define PLUMB_AVX2
 
 namespace plumb::models::kernels {
 namespace {
