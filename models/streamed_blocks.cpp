@@ -53,7 +53,7 @@ void StreamedBlocks::read_ahead() {
     changed_.wait(lock, [&] { return stopping_ || state_ == Ahead::kReading; });
     if (stopping_) return;
     const int64_t index = ahead_index_;
-    std::shared_ptr<Block> place = std::exchange(spare_, nullptr);
+    std::shared_ptr<Block> place = std::move(ahead_);
     lock.unlock();
     std::exception_ptr failure;
     try {
@@ -71,12 +71,14 @@ void StreamedBlocks::read_ahead() {
   }
 }
 
-/// Lets the thread begin with the next block that isn't there, if it is idle.
+/// Lets the thread begin with the next block that isn't there, if it is idle. Its memory is set aside here: the caller may
+/// let go of another block before the thread wakes.
 void StreamedBlocks::start_next() {
   while (!order_.empty() && (order_.front() == current_index_ || keeps(order_.front())))
     order_.pop_front();
   if (state_ != Ahead::kNone || order_.empty()) return;
   ahead_index_ = order_.front();
+  ahead_ = std::exchange(spare_, nullptr);
   state_ = Ahead::kReading;
   changed_.notify_all();
 }

@@ -55,7 +55,7 @@ class StreamedBlocks : public BlockSource {
   int64_t current_index_ = -1;
   Ahead state_ = Ahead::kNone;
   int64_t ahead_index_ = -1;
-  std::shared_ptr<Block> ahead_;
+  std::shared_ptr<Block> ahead_;  ///< what was read; while it is, before the thread wakes: where to
   std::exception_ptr failure_;
   std::shared_ptr<Block> spare_;  ///< memory that the next block is read to
   int64_t blocks_read_ = 0;
