@@ -15,7 +15,7 @@ namespace plumb::models {
 /// ends the process.
 /// Null: `device_count` is required. Any other function or text may be null: the program then does without, or says
 /// what it lacks.
-inline constexpr uint32_t kKernelTableVersion = 4;
+inline constexpr uint32_t kKernelTableVersion = 5;
 
 /// What a device is, for provenance and for the memory limit. Texts end with a NUL.
 struct DeviceFacts {
@@ -47,15 +47,6 @@ struct Nf4Matrix {
   const float* map = nullptr;            ///< [256]
   float offset = 0;
   int64_t rows = 0, columns = 0;
-};
-
-/// y = x W^T, summed in fp32.
-struct Nf4Product {
-  Nf4Matrix weight = {};    ///< W [out, in], in a multiple of 64; its codes aligned to 16 bytes
-  const void* x = nullptr;  ///< [batch, in]
-  Element x_type = Element::kFp32;
-  float* y = nullptr;  ///< [batch, out]
-  int64_t batch = 0;
 };
 
 /// low = x A^T; y += scale * low B^T. `low` is kept for the backward pass.
@@ -179,7 +170,6 @@ struct KernelTable {
   /// The kernels of a frozen decoder with adapters, each as its struct says. Asynchronous on `stream`; the struct is read
   /// before they return. They refuse null pointers, negative sizes, strides below a row's width and what they say is a limit; nothing
   /// is launched for no rows. Sums are fp32 in an order that depends on the shapes alone, so that a call gives its bits again.
-  const char* (*nf4_product)(const Nf4Product* product, void* stream) = nullptr;
   const char* (*lora_product)(const LoraProduct* product, void* stream) = nullptr;
   const char* (*rms_norm)(const RmsNorm* norm, void* stream) = nullptr;
   const char* (*rms_norm_gradient)(const RmsNormGradient* norm, void* stream) = nullptr;

@@ -70,7 +70,6 @@ constexpr KernelTable kTable = {
 #if defined(PLUMB_FAKE_GOOD)
     .nf4_quantize = emulated::nf4_quantize,
     .nf4_expand = emulated::nf4_expand,
-    .nf4_product = emulated::nf4_product,
     .lora_product = emulated::lora_product,
     .rms_norm = emulated::rms_norm,
     .rms_norm_gradient = emulated::rms_norm_gradient,

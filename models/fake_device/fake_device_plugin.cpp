@@ -353,7 +353,6 @@ constexpr KernelTable kTable = {
     .nf4_dequantize = nullptr,
     .nf4_quantize = nullptr,
     .nf4_expand = expand,
-    .nf4_product = nullptr,
     .lora_product = lora_product,
     .rms_norm = rms_norm,
     .rms_norm_gradient = rms_norm_gradient,

@@ -103,23 +103,6 @@ double bytes_of(const Nf4Matrix& m) {
 
 constexpr int64_t kWidth = 4096, kFeedForward = 11008, kRows = 1024, kVocabulary = 32000;
 
-Make product(int64_t batch) {
-  return [batch](const KernelTable& table, Memory& memory) {
-    Nf4Product p{};
-    p.weight = matrix(memory, kFeedForward, kWidth);
-    p.x = memory.take<uint16_t>(batch * kWidth);
-    p.x_type = Element::kBf16;
-    p.y = memory.take<float>(batch * kFeedForward);
-    p.batch = batch;
-    // The codes are read once for each eight rows.
-    const double reads = real((batch + 7) / 8);
-    return std::pair(
-        Launch([&table, p] { return table.nf4_product(&p, nullptr); }),
-        Work{reads * bytes_of(p.weight) + real(batch) * (2.0 * kWidth + 4.0 * kFeedForward),
-             2.0 * real(batch) * kWidth * kFeedForward});
-  };
-}
-
 std::pair<Launch, Work> expand(const KernelTable& table, Memory& memory) {
   const Nf4Matrix m = matrix(memory, kFeedForward, kWidth);
   auto* out = memory.take<uint16_t>(kFeedForward * kWidth);
@@ -234,8 +217,6 @@ const int kRegistered = [] {
       run(state, make);
     })->UseRealTime();
   };
-  for (const int64_t batch : {1, 2, 4, 8, 16})
-    add("nf4_product/batch:" + std::to_string(batch), product(batch));
   add("nf4_expand", expand);
   add("nf4_quantise", quantise);
   for (const int64_t rows : {1, 1024}) add("lora/rows:" + std::to_string(rows), lora(rows));

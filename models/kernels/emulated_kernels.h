@@ -8,7 +8,6 @@
 #include "models/kernels/head_rotation.h"
 #include "models/kernels/lora_product.h"
 #include "models/kernels/nf4_expand.h"
-#include "models/kernels/nf4_product.h"
 #include "models/kernels/rms_norm.h"
 
 /// The kernels of a table with the host in the device's place: the same blocks of the same threads, one thread after the other. For
@@ -31,21 +30,6 @@ inline const char* nf4_expand(const Nf4Matrix* w, void* out, Element type, void*
   run_on_host<kExpandThreads>(expand_blocks(*w), 16 * sizeof(float), [&](auto& block) {
     type == Element::kFp32 ? nf4_expand_block(block, *w, static_cast<float*>(out), kNf4Levels)
                            : nf4_expand_block(block, *w, static_cast<Bf16*>(out), kNf4Levels);
-  });
-  return nullptr;
-}
-
-inline const char* nf4_product(const Nf4Product* p, void*) {
-  if (const char* why = refusal(*p)) return why;
-  if (p->weight.rows == 0) return nullptr;
-  in_batches(p->batch, [&](int64_t first, auto size) {
-    constexpr int kBatch = size();
-    run_on_host<kProductThreads>(
-        product_blocks(*p), product_shared_bytes(kBatch), [&](auto& block) {
-          p->x_type == Element::kFp32
-              ? nf4_product_block<kBatch, float>(block, *p, first, kNf4Levels)
-              : nf4_product_block<kBatch, Bf16>(block, *p, first, kNf4Levels);
-        });
   });
   return nullptr;
 }

@@ -107,7 +107,6 @@ constexpr KernelTable kTable = {
     .nf4_dequantize = nf4_dequantize,
     .nf4_quantize = quantize,
     .nf4_expand = expand,
-    .nf4_product = with_stream<Nf4Product, nf4_product_cuda>,
     .lora_product = with_stream<LoraProduct, lora_product_cuda>,
     .rms_norm = with_stream<RmsNorm, rms_norm_cuda>,
     .rms_norm_gradient = with_stream<RmsNormGradient, rms_norm_gradient_cuda>,

@@ -12,7 +12,6 @@ namespace plumb::models {
 
 const char* nf4_quantize_cuda(const Nf4Quantize& quantize, cudaStream_t stream);
 const char* nf4_expand_cuda(const Nf4Matrix& weight, void* out, Element type, cudaStream_t stream);
-const char* nf4_product_cuda(const Nf4Product& product, cudaStream_t stream);
 const char* lora_product_cuda(const LoraProduct& product, cudaStream_t stream);
 const char* rms_norm_cuda(const RmsNorm& norm, cudaStream_t stream);
 const char* rms_norm_gradient_cuda(const RmsNormGradient& norm, cudaStream_t stream);

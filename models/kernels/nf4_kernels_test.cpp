@@ -1,4 +1,4 @@
-// NF4 on a device: both ways bit for bit, and the product against its definition in double.
+// NF4 on a device: both ways bit for bit.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,14 +8,12 @@
 #include <limits>
 
 #include "models/kernels/device_testing.h"
-#include "models/kernels/nf4_product.h"
 #include "models/kernels/nf4_quantize.h"
 
 namespace plumb::models {
 namespace {
 
 using testing::DeviceKernels;
-using testing::kHalfUnit;
 using testing::normal_values;
 
 class Nf4Kernels : public DeviceKernels {
@@ -103,81 +101,22 @@ TEST_P(Nf4Kernels, ExpandToTheReferencesBits) {
     }
 }
 
-TEST_P(Nf4Kernels, ProductIsTheDefinitions) {
-  struct Shape {
-    int64_t rows, columns, batch;
-  };
-  // Rows that end a block of 32, a warp's 4; columns below, at and above a step of 1024; all sizes of a batch.
-  for (const Shape shape : {Shape{1, 64, 1},
-                            {31, 64, 2},
-                            {33, 576, 3},
-                            {5, 1024, 4},
-                            {66, 1088, 1},
-                            {7, 1536, 8},
-                            {40, 2112, 13},
-                            {3, 128, 15}})
-    for (const bool twice : {false, true})
-      for (const Element type : {Element::kFp32, Element::kBf16}) {
-        const int64_t count = shape.rows * shape.columns;
-        const auto weights = nf4_weights(normal_values(count, 4, 0.05));
-        auto x = normal_values(shape.batch * shape.columns, 5);
-        Nf4Product p{};
-        p.weight = up_matrix(weights, shape.rows, shape.columns, twice);
-        p.x_type = type;
-        p.x = up_as(type, x);
-        p.batch = shape.batch;
-        const auto size = static_cast<size_t>(shape.batch * shape.rows);
-        p.y = up(std::vector<float>(size, 42));
-        expect_done(table().nf4_product(&p, nullptr));
-        const auto found = down(p.y, size);
-        std::vector<float> absmax(weights.scales.codes.size());
-        dequantize_scales(weights.scales, absmax);
-        Nf4Matrix plain{.codes = weights.codes.data(),
-                        .absmax = absmax.data(),
-                        .rows = shape.rows,
-                        .columns = shape.columns};
-        std::vector<double> needed(size), sizes(size);
-        nf4_product_reference(plain, x.data(), shape.batch, needed.data());
-        std::vector<float> dense(static_cast<size_t>(count));
-        nf4_dequantize(weights, dense);
-        for (int64_t b = 0; b < shape.batch; ++b)
-          for (int64_t row = 0; row < shape.rows; ++row) {
-            double sum = 0;  // of magnitudes: what rounding is relative to
-            for (int64_t c = 0; c < shape.columns; ++c)
-              sum += std::abs(double{dense[static_cast<size_t>(row * shape.columns + c)]} *
-                              x[static_cast<size_t>(b * shape.columns + c)]);
-            // A lane's 32 terms, a step each, the five of the tree, the scale.
-            const double steps = 32 + static_cast<double>(shape.columns) / 1024 + 1 + 5 + 2;
-            const auto at = static_cast<size_t>(b * shape.rows + row);
-            ASSERT_NEAR(found[at], needed[at], steps * kHalfUnit * sum)
-                << shape.rows << " x " << shape.columns << " row " << row << " of " << b;
-          }
-      }
-}
-
 TEST_P(Nf4Kernels, RefuseArgumentsThatCannotBe) {
-  Nf4Product p{};
-  p.weight.rows = 4;
-  p.weight.columns = 96;
-  p.batch = 1;
-  EXPECT_THAT(table().nf4_product(&p, nullptr), ::testing::HasSubstr("no multiple of 64"));
-  p.weight.columns = 128;
-  EXPECT_STREQ(table().nf4_product(&p, nullptr), "a pointer is null");
-  uint8_t* codes = up(std::vector<uint8_t>(300));
-  float* floats = up(std::vector<float>(512));
-  p.weight.codes = codes + 1;
-  p.weight.absmax = floats;
-  p.x = floats;
-  p.y = floats;
-  EXPECT_STREQ(table().nf4_product(&p, nullptr), "the codes are not aligned to 16 bytes");
-  p.weight.absmax = nullptr;
-  EXPECT_STREQ(table().nf4_product(&p, nullptr), "a pointer is null");
   EXPECT_STREQ(table().nf4_quantize(nullptr, nullptr, nullptr, nullptr, -1, nullptr),
                "a size is negative");
   EXPECT_EQ(table().nf4_quantize(nullptr, nullptr, nullptr, nullptr, 0, nullptr), nullptr);
+  uint8_t* codes = up(std::vector<uint8_t>(300));
+  float* floats = up(std::vector<float>(512));
   Nf4Matrix m{.codes = codes, .absmax = floats, .rows = 1, .columns = 8};
   EXPECT_THAT(table().nf4_expand(&m, floats + 1, Element::kFp32, nullptr),
               ::testing::HasSubstr("not aligned"));
+  m.codes = codes + 1;
+  EXPECT_THAT(table().nf4_expand(&m, floats, Element::kFp32, nullptr),
+              ::testing::HasSubstr("not aligned"));
+  m.absmax = nullptr;
+  EXPECT_STREQ(table().nf4_expand(&m, floats, Element::kFp32, nullptr), "a pointer is null");
+  m.rows = -1;
+  EXPECT_STREQ(table().nf4_expand(&m, floats, Element::kFp32, nullptr), "a size is negative");
 }
 
 }  // namespace
