@@ -122,6 +122,15 @@ function(plumb_extra_models)
   file(GLOB panels ${CMAKE_SOURCE_DIR}/models/kernels/panels_*.cpp
     ${CMAKE_SOURCE_DIR}/models/kernels/training_rows_*.cpp)
   set_source_files_properties(${panels} PROPERTIES COMPILE_OPTIONS -Wno-psabi)
+  if(NOT PLUMB_WIDE_KERNELS)
+    get_target_property(sources plumb_models SOURCES)
+    list(FILTER sources EXCLUDE REGEX "/kernels/(panels|training_rows)_(avx512|avx512_bf16|amx)\\.cpp$")
+    set_property(TARGET plumb_models PROPERTY SOURCES ${sources})
+    foreach(table panels training_rows)  # alone in their units; the precompiled header is without the definition
+      set_source_files_properties(${CMAKE_SOURCE_DIR}/models/kernels/${table}.cpp PROPERTIES
+        COMPILE_DEFINITIONS PLUMB_NO_WIDE_KERNELS SKIP_PRECOMPILE_HEADERS ON)
+    endforeach()
+  endif()
 endfunction()
 # Plug-ins that are wrong in one way each, for the tests of models/device.h.
 function(plumb_extra_tests_models)

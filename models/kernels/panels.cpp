@@ -14,15 +14,21 @@ namespace plumb::models::kernels {
 
 extern const PanelKernels kPortableKernels;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const PanelKernels kAvx2Kernels, kAvx512Kernels, kAvx512Bf16Kernels, kAmxKernels;
+extern const PanelKernels kAvx2Kernels;
+#ifndef PLUMB_NO_WIDE_KERNELS
+#define PLUMB_WIDE_KERNELS
+extern const PanelKernels kAvx512Kernels, kAvx512Bf16Kernels, kAmxKernels;
+#endif
 #endif
 
 std::span<const PanelKernels* const> all_panel_kernels() {
   static const std::array kAll = {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef PLUMB_WIDE_KERNELS
     &kAmxKernels,
     &kAvx512Bf16Kernels,
     &kAvx512Kernels,
+#endif
+#if defined(__x86_64__) && defined(__GNUC__)
     &kAvx2Kernels,
 #endif
     &kPortableKernels
@@ -35,7 +41,7 @@ namespace {
 /// Intel's cores multiply pairs of bf16 in one unit every other cycle, which is half of what their two fp32 units do:
 /// 86 against 175 GFLOP/s a core (Emerald Rapids at 2.7 GHz, AMX hidden). AMD's do both at once.
 bool outrun_by_fp32([[maybe_unused]] const PanelKernels& kernels) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef PLUMB_WIDE_KERNELS
   return &kernels == &kAvx512Bf16Kernels && __builtin_cpu_is("intel");
 #else
   return false;

@@ -6,13 +6,18 @@ namespace plumb::models::kernels {
 
 extern const TrainingKernels kPortableTraining;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const TrainingKernels kAvx2Training, kAvx512Training;
+extern const TrainingKernels kAvx2Training;
+#ifndef PLUMB_NO_WIDE_KERNELS
+extern const TrainingKernels kAvx512Training;
+#endif
 #endif
 
 std::span<const TrainingKernels* const> all_training_kernels() {
   static const std::array kAll = {
 #if defined(__x86_64__) && defined(__GNUC__)
+#ifndef PLUMB_NO_WIDE_KERNELS
     &kAvx512Training,
+#endif
     &kAvx2Training,
 #endif
     &kPortableTraining
